@@ -1,0 +1,1 @@
+"""The published language: every fact that crosses a service's border, one file a producer."""

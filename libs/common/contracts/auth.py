@@ -1,0 +1,115 @@
+"""Facts of auth: tenants, users and tokens."""
+
+from typing import Final
+
+import msgspec
+
+from libs.common.contracts.topic import Topic
+
+
+class Tenant(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant as other services know it; `tenant_no` is its short number in their tables."""
+
+    tenant: str
+    tenant_no: int
+    name: str
+    status: str
+
+
+class TenantCreated(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant came to be."""
+
+    version: int
+    tenant: Tenant
+
+
+class TenantChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant was renamed, suspended or resumed."""
+
+    version: int
+    tenant: Tenant
+
+
+class TenantSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant as it stands, told again on request."""
+
+    version: int
+    tenant: Tenant
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A person or service account, member of the tenant the fact belongs to."""
+
+    user_id: str
+    login: str
+    role: str
+    status: str
+
+
+class UserCreated(msgspec.Struct, frozen=True, kw_only=True):
+    """A user became a member of a tenant."""
+
+    version: int
+    user: User
+
+
+class UserSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A member as it stands, told again on request."""
+
+    version: int
+    user: User
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """A service token without its secret; times are milliseconds since 1970."""
+
+    token_id: str
+    name: str
+    subject: str
+    expires_at: int | None = None
+
+
+class TokenIssued(msgspec.Struct, frozen=True, kw_only=True):
+    """A token was made."""
+
+    version: int
+    token: Token
+
+
+class TokenRevoked(msgspec.Struct, frozen=True, kw_only=True):
+    """A token ended before its time; whoever caches its principal drops it now."""
+
+    version: int
+    token: Token
+
+
+class TokenSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A living token as it stands, told again on request."""
+
+    version: int
+    token: Token
+
+
+def _tenant_key(fact: TenantCreated) -> str:
+    return fact.tenant.tenant
+
+
+def _user_key(fact: UserCreated) -> str:
+    return fact.user.user_id
+
+
+def _token_key(fact: TokenIssued) -> str:
+    return fact.token.token_id
+
+
+TENANTS: Final = Topic(
+    "auth.tenant.v1",
+    {"created": TenantCreated, "changed": TenantChanged, "snapshot": TenantSnapshot},
+    _tenant_key,
+)
+USERS: Final = Topic("auth.user.v1", {"created": UserCreated, "snapshot": UserSnapshot}, _user_key)
+TOKENS: Final = Topic(
+    "auth.token.v1",
+    {"issued": TokenIssued, "revoked": TokenRevoked, "snapshot": TokenSnapshot},
+    _token_key,
+)
