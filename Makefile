@@ -1,0 +1,81 @@
+# Maestro ML: `make` lists what can be done here.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+UV := $(VENV)/bin/uv
+LOCKS := requirements/runtime.lock requirements/embedded.lock
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
+
+export PYTHONUNBUFFERED := 1
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help up env token test check fix bench contracts lock redrive republish clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+up: $(VENV)/.runtime ## start the platform here; Ctrl-C stops it
+	@exec $(PY) -m libs.embedded up
+
+env: $(VENV)/.runtime ## print the exports a client needs, for your shell to eval
+	@exec $(PY) -m libs.embedded env
+
+token: $(VENV)/.runtime ## make another access token on the running platform (NAME=…)
+	@exec $(PY) -m libs.embedded token $(if $(NAME),--name '$(NAME)')
+
+test: $(VENV)/.development ## run all tests on real parts (ARGS='-k name')
+	@exec $(PY) -m pytest $(ARGS)
+
+check: $(VENV)/.development ## format, lint, types, imports and house rules, changing nothing
+	@exec $(PY) -m tools.check
+
+fix: $(VENV)/.development ## format, and repair what the linter can
+	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
+
+bench: $(VENV)/.development ## measure against mlflow server on the same PostgreSQL (ARGS=…)
+	@exec $(PY) -m tests.load.bench $(ARGS)
+
+contracts: $(VENV)/.development ## write the generated descriptions of facts and routes anew
+	@exec $(PY) -m tools.contracts
+
+lock: $(VENV)/.development ## solve the locked requirements anew (UPGRADE=--upgrade for newer ones)
+	$(COMPILE) requirements/installer.in -o requirements/installer.lock
+	$(COMPILE) requirements/runtime.in -o requirements/runtime.lock
+	$(COMPILE) requirements/embedded.in -o requirements/embedded.lock
+	$(COMPILE) requirements/development.in -o requirements/development.lock
+	$(PY) -m libs.embedded.kafka_jars
+
+redrive: $(VENV)/.runtime ## send dead letters through their subscription again (ARGS=…)
+	@exec $(PY) -m libs.embedded redrive $(ARGS)
+
+republish: $(VENV)/.runtime ## publish the current state of a service as facts (ARGS=…)
+	@exec $(PY) -m libs.embedded republish $(ARGS)
+
+clean: ## remove the virtual environment and caches; data in MAESTRO_HOME stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Everything below speaks on standard error, so that `make env` prints variables only.
+
+$(VENV)/.installer: requirements/installer.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Maestro ML needs Python 3.11 or newer; '$(PYTHON)' is" \
+		"$$($(PYTHON) --version 2>&1 || true). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version) …" >&2
+	@$(PYTHON) -m venv $(VENV) >&2 || { \
+		echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r requirements/installer.lock >&2
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.installer $(LOCKS)
+	@echo "Installing what the platform runs on …" >&2
+	@$(UV) pip install --python $(PY) --require-hashes $(addprefix -r ,$(LOCKS)) >&2
+	@touch $@
+
+$(VENV)/.development: $(VENV)/.runtime requirements/development.lock
+	@echo "Installing what tests and checks need …" >&2
+	@$(UV) pip install --python $(PY) --require-hashes -r requirements/development.lock >&2
+	@touch $@

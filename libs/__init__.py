@@ -1,0 +1,1 @@
+"""Libraries the services and tools share; each folder is one."""
