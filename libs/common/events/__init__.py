@@ -1,0 +1,1 @@
+"""How a fact leaves a service: unit of work, transactional outbox, message relay, envelope."""

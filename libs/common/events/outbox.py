@@ -1,0 +1,139 @@
+"""The transactional outbox: a change and the facts that tell of it commit together or not at all.
+
+A unit of work is one transaction of one tenant; what is recorded in it is inserted just before
+COMMIT, in one statement, and the relay of this process is woken just after.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, NamedTuple, Protocol
+from uuid import UUID, uuid4
+
+import msgspec
+
+from libs.common.contracts.topic import Topic
+from libs.common.database.pool import Connection, Database
+from libs.common.failpoints import reach
+from libs.common.telemetry.metrics import FACTS_RECORDED
+from libs.common.telemetry.tracing import current_traceparent
+
+INSERT: Final = """
+INSERT INTO outbox (event_id, topic, type, key, version, payload, tenant, tenant_no, subject,
+                    traceparent)
+SELECT u.event_id, u.topic, u.type, u.key, u.version, u.payload, $7, $8, $9, $10
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])
+     WITH ORDINALITY AS u (event_id, topic, type, key, version, payload, position)
+ORDER BY u.position
+"""
+
+
+class Acting(Protocol):
+    """Who a fact is recorded for: a verified principal, or the cause of a consumed event."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def tenant_no(self) -> int: ...
+    @property
+    def subject(self) -> str: ...
+
+
+class Recording(Protocol):
+    """What recording needs of a running service."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def database(self) -> Database: ...
+    @property
+    def topic_of(self) -> Mapping[type[msgspec.Struct], Topic]: ...
+    def wake_relay(self) -> None: ...
+
+
+class OutboxColumns(NamedTuple):
+    """Facts as the parallel arrays that an INSERT or a SQL function takes, in this order."""
+
+    event_ids: list[UUID]
+    topics: list[str]
+    types: list[str]
+    keys: list[str]
+    versions: list[int]
+    payloads: list[str]
+    tenant: UUID
+    tenant_no: int
+    subject: str
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caused:
+    """The tenant and subject behind a consumed event, for facts that a reaction records."""
+
+    tenant: str
+    tenant_no: int
+    subject: str
+
+
+def outbox_columns(
+    running: Recording, facts: Sequence[msgspec.Struct], acting: Acting
+) -> OutboxColumns:
+    """The outbox rows of `facts`, for a function that inserts them itself in one round trip.
+
+    The caller commits, then calls `running.wake_relay()`.
+    """
+    topics = [running.topic_of[type(fact)] for fact in facts]
+    for topic in topics:
+        FACTS_RECORDED.labels(running.name, topic.name).inc()
+    return OutboxColumns(
+        event_ids=[uuid4() for _ in facts],
+        topics=[topic.name for topic in topics],
+        types=[topic.type_of(type(fact)) for topic, fact in zip(topics, facts, strict=True)],
+        keys=[topic.key(fact) for topic, fact in zip(topics, facts, strict=True)],
+        versions=[getattr(fact, "version", 0) for fact in facts],
+        payloads=[msgspec.json.encode(fact).decode() for fact in facts],
+        tenant=UUID(acting.tenant),
+        tenant_no=acting.tenant_no,
+        subject=acting.subject,
+        traceparent=current_traceparent(),
+    )
+
+
+class UnitOfWork:
+    """An open transaction of one tenant and the facts it will tell."""
+
+    def __init__(self, connection: Connection, acting: Acting) -> None:
+        self.connection = connection
+        self.acting = acting
+        self.facts: list[msgspec.Struct] = []
+        self._silent = ""
+
+    def record(self, fact: msgspec.Struct) -> None:
+        """Tell `fact` when, and only when, this transaction commits."""
+        self.facts.append(fact)
+
+    def silent(self, reason: str) -> None:
+        """Declare that this write has nothing to tell, and why."""
+        self._silent = reason
+
+    async def flush(self, running: Recording) -> None:
+        """Insert the recorded facts; the block's last statement."""
+        if not self.facts:
+            if not self._silent:
+                raise RuntimeError("a write recorded no fact and did not say why")
+            return
+        columns = outbox_columns(running, self.facts, self.acting)
+        await self.connection.execute(INSERT, *columns)
+
+
+@asynccontextmanager
+async def unit_of_work(running: Recording, acting: Acting) -> AsyncIterator[UnitOfWork]:
+    """One transaction of the caller's tenant; commits with its facts, or does nothing."""
+    async with running.database.transaction(acting.tenant_no) as connection:
+        work = UnitOfWork(connection, acting)
+        yield work
+        await work.flush(running)
+        reach("write.before-commit")
+    reach("write.after-commit")
+    if work.facts:
+        running.wake_relay()

@@ -1,0 +1,194 @@
+"""The message relay: publishes outbox rows in order a key, marks them, one active a service.
+
+Woken in memory by the process that committed, by NOTIFY from its replicas, and by a slow poll.
+It holds a direct connection of its own, because advisory locks and LISTEN are of a session.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import Final, Protocol
+
+import asyncpg
+
+from libs.common.database.pool import WORLD_ERRORS
+from libs.common.events.envelope import Headers, headers
+from libs.common.failpoints import reach
+from libs.common.telemetry.logs import logger
+from libs.common.telemetry.metrics import (
+    FACTS_PUBLISHED,
+    OUTBOX_DELAY,
+    OUTBOX_FAILURES,
+    RELAY_ACTIVE,
+)
+from libs.common.telemetry.tracing import Tracing, current_traceparent
+
+BATCH: Final = 500
+POLL_SECONDS: Final = 1.0
+NOTIFY_SECONDS: Final = 0.02
+ROTATE_SECONDS: Final = 3600.0
+_LOCK_CLASS: Final = 0x4D52  # "MR"
+_log = logger(__name__)
+
+_UNPUBLISHED: Final = """
+SELECT seq, event_id, topic, type, key, tenant::text, tenant_no, subject, version, payload,
+       traceparent, recorded_at
+FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT $1
+"""
+_MARK: Final = "UPDATE outbox SET published_at = now() WHERE seq = ANY($1) AND published_at IS NULL"
+
+
+class Publish(Protocol):
+    """Hands one message to the broker; the future resolves when it is stored there."""
+
+    def __call__(
+        self, topic: str, key: bytes, value: bytes, headers: Headers
+    ) -> Awaitable[Awaitable[object]]: ...
+
+
+class Relay:
+    """The relay of one service in this process; `run` never returns, `wake` may come any time."""
+
+    def __init__(self, service: str, url: str, publish: Publish, tracing: Tracing) -> None:
+        self._service = service
+        self._url = url
+        self._publish = publish
+        self._tracing = tracing
+        self._woken = asyncio.Event()
+        self._rotated_at = 0.0
+
+    def wake(self) -> None:
+        """Something was committed here."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Relay while this process is the active one, stand by while it is not; forever."""
+        delay = 0.1
+        while True:
+            try:
+                await self._session()
+                delay = 0.1
+            except WORLD_ERRORS as problem:
+                _log.warning("relay_lost_database", service=self._service, error=repr(problem))
+            except Exception:
+                _log.exception("relay_failed", service=self._service)
+            finally:
+                RELAY_ACTIVE.labels(self._service).set(0)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 2.0)
+
+    async def _session(self) -> None:
+        connection = await asyncpg.connect(
+            self._url,
+            timeout=5,
+            command_timeout=30,
+            server_settings={
+                "search_path": self._service,
+                "application_name": f"maestro-{self._service}-relay",
+                "tcp_keepalives_idle": "15",
+                "tcp_keepalives_interval": "5",
+                "tcp_keepalives_count": "3",
+            },
+        )
+        try:
+            await self._stand_by(connection)
+            RELAY_ACTIVE.labels(self._service).set(1)
+            await connection.add_listener(self._channel, self._on_notify)
+            while True:
+                self._woken.clear()
+                await self._rotate(connection)
+                moved = await self._publish_batch(connection)
+                if not moved:
+                    await self._wait(POLL_SECONDS)
+        finally:
+            connection.terminate()
+
+    async def _stand_by(self, connection: asyncpg.Connection) -> None:
+        """Wait for the lock; meanwhile pass wake-ups on to whoever holds it."""
+        while not await connection.fetchval(
+            "SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK_CLASS, self._service
+        ):
+            self._woken.clear()
+            if await self._wait(POLL_SECONDS):
+                await connection.execute("SELECT pg_notify($1, '')", self._channel)
+                await asyncio.sleep(NOTIFY_SECONDS)
+
+    @property
+    def _channel(self) -> str:
+        return f"maestro_{self._service}_outbox"
+
+    def _on_notify(self, *_: object) -> None:
+        self._woken.set()
+
+    async def _wait(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _publish_batch(self, connection: asyncpg.Connection) -> int:
+        """Publish and mark up to BATCH rows; how many moved. Zero after any failure, to pause."""
+        rows = await connection.fetch(_UNPUBLISHED, BATCH)
+        if not rows:
+            return 0
+        reach("relay.before-publish")
+        sent = [(row, await self._send(row)) for row in rows]
+        results = await asyncio.gather(*(future for _, future in sent), return_exceptions=True)
+        done: list[int] = []
+        stopped: set[tuple[str, str, str]] = set()
+        for row, result in zip(rows, results, strict=True):
+            key = (row["topic"], row["tenant"], row["key"])
+            if isinstance(result, BaseException) or key in stopped:
+                stopped.add(key)
+                OUTBOX_FAILURES.labels(self._service, row["topic"]).inc()
+                _log.warning("fact_not_published", event_id=str(row["event_id"]), error=repr(result))
+            else:
+                done.append(row["seq"])
+                FACTS_PUBLISHED.labels(self._service, row["topic"]).inc()
+                OUTBOX_DELAY.labels(self._service).observe(
+                    max(0.0, time.time() - row["recorded_at"].timestamp())
+                )
+        reach("relay.after-publish")
+        if done:
+            await connection.execute(_MARK, done)
+        return 0 if stopped else len(done)
+
+    async def _send(self, row: asyncpg.Record) -> Awaitable[object]:
+        with self._tracing.span(
+            f"publish {row['topic']}",
+            parent=row["traceparent"],
+            attributes={"messaging.system": "kafka", "messaging.destination.name": row["topic"]},
+        ) as span:
+            try:
+                return await self._publish(
+                    row["topic"],
+                    f"{row['tenant']}/{row['key']}".encode(),
+                    row["payload"].encode(),
+                    self._headers(row, span),
+                )
+            except Exception as problem:
+                return _failed(problem)
+
+    def _headers(self, row: asyncpg.Record, span: object) -> Headers:
+        return headers(
+            event_id=row["event_id"],
+            type_name=row["type"],
+            service=self._service,
+            key=row["key"],
+            tenant=row["tenant"],
+            tenant_no=row["tenant_no"],
+            subject=row["subject"],
+            version=row["version"],
+            time=row["recorded_at"].isoformat(),
+            traceparent=current_traceparent() if span else row["traceparent"],
+        )
+
+    async def _rotate(self, connection: asyncpg.Connection) -> None:
+        if time.monotonic() - self._rotated_at > ROTATE_SECONDS:
+            await connection.execute("SELECT rotate_events(4, 14)")
+            self._rotated_at = time.monotonic()
+
+
+async def _failed(problem: Exception) -> object:
+    raise problem

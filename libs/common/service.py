@@ -1,0 +1,115 @@
+"""A service as a value: what it serves, says, hears and owns, on one page of its own."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from libs.common.contracts.topic import Topic
+from libs.common.database.pool import Database
+from libs.common.events.envelope import Event
+from libs.common.events.outbox import UnitOfWork
+from libs.common.http.types import ASGIApp
+from libs.common.principal import Verifier
+from libs.common.settings import Common, Shared
+from libs.common.telemetry.tracing import Tracing
+
+WorkHandler = Callable[[UnitOfWork, Event], Awaitable[None]]
+BroadcastHandler = Callable[["Running", Event], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Which facts call which handler.
+
+    *work*: one group `<service>.<name>` among all replicas, inbox, retries, dead letters; the
+    handlers get a unit of work whose transaction holds the inbox row. *broadcast*: every process
+    hears everything from now on; the handlers get the running service. `any_fact` takes the facts
+    that `handlers` does not name; others are passed over. `connected` runs at every (re)connect of
+    a broadcast, because what was said meanwhile was missed.
+    """
+
+    name: str
+    topics: tuple[Topic, ...]
+    handlers: Mapping[type[msgspec.Struct], Any] = field(default_factory=dict)
+    any_fact: Any = None
+    kind: Literal["work", "broadcast"] = "work"
+    connected: Callable[["Running"], Awaitable[None]] | None = None
+
+    def handler_of(self, fact: type[msgspec.Struct]) -> Any:
+        """The handler of a fact class, None when this subscription passes it over."""
+        return self.handlers.get(fact, self.any_fact)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How a topic's aggregates are told again: a query and the fact made of each of its rows.
+
+    `query` takes the tenant's number, the last id told ('' at first) and how many rows to give;
+    its first column is the id, ascending. `fact` makes the snapshot fact of a row.
+    """
+
+    topic: Topic
+    query: str
+    fact: Callable[[Any], msgspec.Struct]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything a runner needs to know of a service.
+
+    `tables` declares each table's class: "tenant", "platform: why" or "lookup: why"; the
+    catalogue test fails on an undeclared one. `peers` are the services it may call over HTTP.
+    """
+
+    name: str
+    settings: type[Any] | None
+    api: Callable[["Running"], ASGIApp]
+    publishes: tuple[Topic, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+    workers: tuple[Callable[["Running"], Awaitable[None]], ...] = ()
+    migrations: Path | None = None
+    tables: Mapping[str, str] = field(default_factory=dict)
+    peers: tuple[str, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    opens: Callable[["Running"], Any] | None = None
+
+
+@dataclass(slots=True)
+class Running:
+    """A service that runs: what its handlers, consumers and workers work with.
+
+    `settings` is the service's own settings value. `state` is what the service's `opens` context
+    manager gave: clients and caches that live as long as the service.
+    """
+
+    service: Service
+    settings: Any
+    common: Common | None
+    shared: Shared
+    database: Database
+    verifier: Verifier
+    peers: Mapping[str, ASGIApp]
+    tracing: Tracing
+    topic_of: Mapping[type[msgspec.Struct], Topic]
+    wake: Callable[[], None]
+    state: Any = None
+    ready: bool = False
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self.service.name
+
+    def wake_relay(self) -> None:
+        """Tell the relay that a commit has just left facts for it."""
+        self.wake()
+
+
+PLATFORM_TABLES: Mapping[str, str] = {
+    "outbox": "platform: facts of all tenants, inserted by the app role, read by the relay",
+    "inbox": "platform: ids of handled events, no tenant data",
+    "migrations": "platform: what was applied to this schema",
+}
