@@ -1,0 +1,88 @@
+"""Every variable that the services read, made from a data folder and from what the user set."""
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from libs.embedded.home import Home
+from libs.embedded.ports import HOST, kept_ports
+from libs.embedded.postgres import Postgres
+from libs.embedded.redis import Redis
+
+# Services with a database of their own; the gateway owns no data.
+OWNERS = ("auth", "tracking", "registry")
+CLIENTS = ("gateway", "registry", "tracking")
+KAFKA_USERS = (*OWNERS, "gateway")
+ROLES = {"DATABASE_URL": "app", "RELAY_DATABASE_URL": "relay"}
+
+
+def environment(home: Home, env: Mapping[str, str]) -> dict[str, str]:
+    """The variables for the services of the platform in `home`; what `env` sets goes first."""
+    ports = kept_ports(home.path, env)
+    made = (
+        _parts(home, ports)
+        | _places(ports)
+        | _databases(home, env.get("MAESTRO_POSTGRES_URL") or Postgres(home, ports["postgres"]).url)
+        | _secrets(home)
+        | {
+            "MAESTRO_HOME": str(home.path),
+            "MAESTRO_INSTANCE": "embedded",
+            "TRACKING_ARTIFACT_STORE": (home.path / "artifacts").as_uri(),
+        }
+    )
+    return made | {name: env[name] for name in made if env.get(name)}
+
+
+def kafka_users(home: Home) -> dict[str, str]:
+    """Kafka's users beside the administrator, and their passwords."""
+    return {name: home.secret(f"kafka-{name}") for name in KAFKA_USERS}
+
+
+def _parts(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
+    return {
+        "MAESTRO_POSTGRES_URL": Postgres(home, ports["postgres"]).url,
+        "MAESTRO_REDIS_URL": Redis(home, ports["redis"]).url,
+        "MAESTRO_KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}",
+        "MAESTRO_KAFKA_ADMIN_USERNAME": "admin",
+        "MAESTRO_KAFKA_ADMIN_PASSWORD": home.secret("kafka-admin"),
+    }
+
+
+def _places(ports: Mapping[str, int]) -> dict[str, str]:
+    places = {"GATEWAY_HOST": HOST, "GATEWAY_PORT": str(ports["gateway"])}
+    for service in OWNERS:
+        name = service.upper()
+        places[f"{name}_HOST"] = HOST
+        places[f"{name}_PORT"] = str(ports[service])
+        places[f"{name}_URL"] = f"http://{HOST}:{ports[service]}"
+    return places
+
+
+def _databases(home: Home, admin_url: str) -> dict[str, str]:
+    found = {}
+    for service in OWNERS:
+        for variable, role in ROLES.items():
+            login = f"{service}_{role}"
+            password = home.secret(f"postgres-{login}")
+            found[f"{service.upper()}_{variable}"] = as_user(admin_url, login, password)
+    return found
+
+
+def _secrets(home: Home) -> dict[str, str]:
+    found = {
+        "AUTH_CLIENT_SECRETS": ",".join(f"{name}={home.secret(f'client-{name}')}" for name in CLIENTS),
+        "AUTH_KEY_ENCRYPTION_KEY": home.secret("auth-key-encryption"),
+        "AUTH_FIRST_TOKEN_FILE": str(home.first_token),
+    }
+    for name in CLIENTS:
+        found[f"{name.upper()}_AUTH_CLIENT_SECRET"] = home.secret(f"client-{name}")
+    for name, password in kafka_users(home).items():
+        found[f"{name.upper()}_KAFKA_USERNAME"] = name
+        found[f"{name.upper()}_KAFKA_PASSWORD"] = password
+    return found
+
+
+def as_user(url: str, user: str, password: str) -> str:
+    """The same database for another user."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(user)}:{quote(password, safe='')}@{place}"))
