@@ -1,0 +1,1 @@
+"""The published language: what generated descriptions promise, and how a breach is noticed."""

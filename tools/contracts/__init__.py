@@ -1,0 +1,1 @@
+"""Descriptions generated from what the services declare: AsyncAPI, schemas, tables, OpenAPI."""

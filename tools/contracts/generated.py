@@ -1,0 +1,22 @@
+"""All generated files at once: path → what it should hold."""
+
+import tomllib
+from pathlib import Path
+
+from tools.contracts import asyncapi, event_table, frozen, openapi, route_table
+from tools.contracts.landscape import Landscape
+from tools.contracts.surfaces import surfaces
+
+
+def generated_files(root: Path, landscape: Landscape) -> dict[str, str]:
+    """Everything `make contracts` writes below `root`."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    served = surfaces(landscape.services)
+    return {
+        "asyncapi.yaml": asyncapi.document(landscape, project["version"]),
+        "README.md": event_table.placed(readme, landscape),
+        "docs/routes.md": route_table.document(served),
+        **openapi.documents(served, project["version"]),
+        **frozen.files(landscape.topics),
+    }
