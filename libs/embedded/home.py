@@ -88,13 +88,16 @@ class Home:
                 "MAESTRO_HOME=…"
             )
 
-    def secret(self, name: str) -> str:
-        """The secret kept under `name`, made on first use: 32 random bytes in URL-safe base64."""
+    def secret(self, name: str, size: int = 24) -> str:
+        """The secret kept under `name`, made on first use: `size` random bytes, URL-safe base64.
+
+        24 bytes fill their 32 letters, so that a password has no padding to be escaped anywhere.
+        """
         file = self.path / "secrets" / name
         if file.exists():
             return file.read_text(encoding="utf-8").strip()
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        value = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        value = base64.urlsafe_b64encode(secrets.token_bytes(size)).decode()
         write_private(file, value + "\n")
         return value
 

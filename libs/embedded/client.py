@@ -1,0 +1,44 @@
+"""What a client of the platform in a data folder needs: its address and a token."""
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+
+from libs.embedded.errors import Problem
+from libs.embedded.home import Home
+from libs.embedded.ports import HOST, kept_ports
+
+TOKENS_PATH = "/api/maestro/v1/tokens"
+
+
+def gateway_url(home: Home, env: Mapping[str, str]) -> str:
+    """The gateway's address."""
+    return f"http://{HOST}:{kept_ports(home.path, env)['gateway']}"
+
+
+def access(home: Home, env: Mapping[str, str]) -> tuple[str, str]:
+    """Address and first token; raises Problem when no platform was ever ready here."""
+    if not home.used or not home.first_token.exists():
+        raise Problem(f"No platform was ever started in {home.path}. Start one with: make up")
+    return gateway_url(home, env), home.first_token.read_text(encoding="utf-8").strip()
+
+
+def new_token(home: Home, env: Mapping[str, str], name: str) -> str:
+    """Another token, made by the running platform; raises Problem when that cannot be had."""
+    url, token = access(home, env)
+    request = urllib.request.Request(  # noqa: S310 - our own gateway's address
+        url + TOKENS_PATH,
+        data=json.dumps({"name": name}).encode(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    try:
+        # Straight to loopback: a proxy of the environment must not see the token.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=10) as answer:
+            return str(json.load(answer)["token"])
+    except urllib.error.HTTPError as error:
+        said = error.read().decode(errors="replace")[:500]
+        raise Problem(f"The platform at {url} refused: {error.code} {said}") from error
+    except OSError as error:
+        raise Problem(f"No platform answers at {url}. Start it with: make up") from error

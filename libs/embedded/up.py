@@ -1,0 +1,131 @@
+"""`make up`: parts, migrations and services in the foreground, until they are told to stop."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from libs.embedded.client import gateway_url
+from libs.embedded.errors import Problem
+from libs.embedded.home import Home
+from libs.embedded.parts import Parts, platform
+from libs.embedded.ports import HOST
+from libs.embedded.process import POLL_SECONDS, Process
+from libs.embedded.progress import Progress, terminal
+
+QUICK_START = """\
+  python3 -m venv ~/maestro-client && . ~/maestro-client/bin/activate && pip install mlflow scikit-learn
+  eval "$({env})"
+  python -c "import mlflow; mlflow.set_experiment('first'); mlflow.log_metric('accuracy', 0.9)"
+  python -c "import mlflow; print(mlflow.search_runs(experiment_names=['first'])[['run_id', 'status']])"
+  {token}   # another token, for a colleague\
+"""
+
+
+async def up(home: Path, env: Mapping[str, str]) -> int:
+    """Run the platform until SIGINT or SIGTERM; gives the exit status."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(name, stop.set)
+    progress = terminal()
+    progress.say(f"Maestro ML on {home.absolute()}")
+    running = asyncio.create_task(_run(home, env, progress, stop))
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    if not running.done():
+        progress.say("\nStopping …")
+        running.cancel()
+    stopped.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    progress.say("Stopped.")
+    return 0
+
+
+async def _run(home: Path, env: Mapping[str, str], progress: Progress, stop: asyncio.Event) -> None:
+    """Everything from the parts to the services; ends only by being cancelled or by a Problem."""
+    began = time.monotonic()
+    async with platform(home, env, progress) as parts:
+        first = not parts.home.first_token.exists()
+        environment = {**env, **parts.environment}
+        await _migrate(parts, environment, progress)
+        services = _module(parts, "Services", ["services"], environment, "services")
+        services.spawn()
+        try:
+            async with progress.step("Services"):
+                await services.until(_ready(environment), within=60)
+            progress.say(_welcome(parts, env, first=first, took=time.monotonic() - began))
+            await _watch(parts, services, stop)
+        finally:
+            await services.stop()
+
+
+async def _migrate(parts: Parts, environment: Mapping[str, str], progress: Progress) -> None:
+    migrate = _module(parts, "Migrations", ["services", "migrate"], environment, "migrate")
+    async with progress.step("Schemas and topics"):
+        migrate.spawn()
+        try:
+            status = await migrate.ended()
+        finally:
+            await migrate.stop()
+        if status != 0:
+            raise Problem(f"Schemas and topics could not be prepared.\n{migrate.last_words(30)}")
+
+
+def _module(
+    parts: Parts, name: str, words: list[str], environment: Mapping[str, str], log: str
+) -> Process:
+    command = [sys.executable, "-m", *words]
+    return Process(name, command, parts.home.logs / f"{log}.log", environment)
+
+
+def _ready(environment: Mapping[str, str]):
+    port = int(environment["GATEWAY_PORT"])
+    request = f"GET /ready HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode()
+
+    async def ready() -> bool:
+        with suppress(OSError, TimeoutError, ValueError, IndexError):
+            reader, writer = await asyncio.open_connection(HOST, port)
+            try:
+                writer.write(request)
+                status = await asyncio.wait_for(reader.readline(), 5)
+            finally:
+                writer.close()
+            return status.split()[1] == b"200"
+        return False
+
+    return ready
+
+
+async def _watch(parts: Parts, services: Process, stop: asyncio.Event) -> None:
+    """Return never, raise Problem when a process ends by itself."""
+    processes = [services, *(part.process for part in parts.started if part.process)]
+    while not stop.is_set():
+        for process in processes:
+            if not process.running:
+                raise Problem(
+                    f"{process.name} ended unexpectedly (status {process.status}); everything "
+                    f"else is stopped.\n{process.last_words()}"
+                )
+        await asyncio.sleep(POLL_SECONDS * 10)
+
+
+def _welcome(parts: Parts, env: Mapping[str, str], *, first: bool, took: float) -> str:
+    token_file = parts.home.first_token
+    token = f"kept in {token_file}"
+    if first and token_file.exists():
+        token = f"{token_file.read_text(encoding='utf-8').strip()}  (shown once; {token})"
+    here = os.path.relpath(Path.cwd())
+    quick = QUICK_START.format(env="make -s env", token="make -s token")
+    return (
+        f"\nReady after {took:.1f} s.\n"
+        f"  URL    {gateway_url(parts.home, env)}\n"
+        f"  Token  {token}\n"
+        f"\nIn another shell, in {Path(here).absolute()}:\n{quick}\n"
+        "\nCtrl-C stops it.\n"
+    )
