@@ -87,9 +87,9 @@ class Running:
 
     service: Service
     settings: Any
-    common: Common | None
+    common: Common
     shared: Shared
-    database: Database
+    storage: Database | None
     verifier: Verifier
     peers: Mapping[str, ASGIApp]
     tracing: Tracing
@@ -102,6 +102,13 @@ class Running:
     def name(self) -> str:
         """The service's name."""
         return self.service.name
+
+    @property
+    def database(self) -> Database:
+        """The service's pool; the gateway owns no data and has none."""
+        if self.storage is None:
+            raise RuntimeError(f"{self.name} owns no data")
+        return self.storage
 
     def wake_relay(self) -> None:
         """Tell the relay that a commit has just left facts for it."""

@@ -16,16 +16,16 @@ class SettingsError(Exception):
 class Common(msgspec.Struct, frozen=True, kw_only=True):
     """What every service with a schema of its own reads, under its own prefix (`TRACKING_…`).
 
-    The URLs are PostgreSQL URLs of two roles: `database_url` for requests and consumers,
+    The URLs are PostgreSQL URLs of two roles, absent where the service owns no schema: `database_url` for requests and consumers,
     `relay_database_url` for the message relay, which needs a direct connection (no transaction
     pooler). `pool_size` counts connections, `drain_seconds` bounds the wait for open requests at
     SIGTERM.
     """
 
-    database_url: str
-    relay_database_url: str
     kafka_username: str
     kafka_password: str
+    database_url: str = ""
+    relay_database_url: str = ""
     pool_size: int = 8
     drain_seconds: float = 20.0
 

@@ -28,13 +28,15 @@ async def check(url: str, schema: str, folder: Path) -> None:
             """,
             schema,
         )
-        if row["bypasses"] or row["owns"]:
+        if row is None or row["bypasses"] or row["owns"]:
             raise RoleRefused(
-                f"{row['rolname']} owns tables of {schema} or bypasses row level security: give "
+                f"The role of this URL owns tables of {schema} or bypasses row level security: give "
                 f"the service the role {schema}_app."
             )
         behind = await pending(connection, schema, folder)
         if behind:
-            raise SchemaBehind(f"{schema} lacks {', '.join(behind)}: run python -m services migrate")
+            raise SchemaBehind(
+                f"{schema} lacks {', '.join(behind)}: run python -m services migrate"
+            )
     finally:
         await connection.close()

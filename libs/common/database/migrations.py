@@ -71,7 +71,7 @@ async def pending(connection: asyncpg.Connection, schema: str, folder: Path) -> 
     names = [migration.name for migration in read_migrations(folder)]
     if await connection.fetchval("SELECT to_regclass($1)", f"{schema}.migrations") is None:
         return names
-    rows = await connection.fetch(f"SELECT name FROM {_name(schema)}.migrations")
+    rows = await connection.fetch(f"SELECT name FROM {_name(schema)}.migrations")  # noqa: S608
     applied = {row["name"] for row in rows}
     return [name for name in names if name not in applied]
 
@@ -111,7 +111,7 @@ async def _apply(
 async def _grant_events(connection: asyncpg.Connection, schema: str) -> None:
     app, relay = f"{_name(schema)}_app", f"{_name(schema)}_relay"
     await connection.execute(
-        f"GRANT USAGE ON SCHEMA {_name(schema)} TO {app}, {relay};"
+        f"GRANT USAGE ON SCHEMA {_name(schema)} TO {app}, {relay};"  # noqa: S608
         f"GRANT SELECT ON migrations TO {app};"
         f"GRANT INSERT ON outbox TO {app};"
         f"GRANT SELECT, INSERT ON inbox TO {app};"

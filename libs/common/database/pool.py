@@ -181,8 +181,11 @@ def _begin(begin: str, tenant_no: int | None) -> str:
 async def _roll_back(raw: Any) -> None:
     try:
         await asyncio.wait_for(asyncio.shield(raw.execute("ROLLBACK")), 5)
-    except (*WORLD_ERRORS, asyncio.CancelledError):
+    except WORLD_ERRORS:
         raw.terminate()
+    except asyncio.CancelledError:
+        raw.terminate()
+        raise
 
 
 _VERB = re.compile(r"\s*(?:--[^\n]*\n\s*)*(\w+)")

@@ -70,7 +70,7 @@ class Relay:
                 delay = 0.1
             except WORLD_ERRORS as problem:
                 _log.warning("relay_lost_database", service=self._service, error=repr(problem))
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged, and the loop goes on
                 _log.exception("relay_failed", service=self._service)
             finally:
                 RELAY_ACTIVE.labels(self._service).set(0)
@@ -142,7 +142,9 @@ class Relay:
             if isinstance(result, BaseException) or key in stopped:
                 stopped.add(key)
                 OUTBOX_FAILURES.labels(self._service, row["topic"]).inc()
-                _log.warning("fact_not_published", event_id=str(row["event_id"]), error=repr(result))
+                _log.warning(
+                    "fact_not_published", event_id=str(row["event_id"]), error=repr(result)
+                )
             else:
                 done.append(row["seq"])
                 FACTS_PUBLISHED.labels(self._service, row["topic"]).inc()
@@ -167,7 +169,7 @@ class Relay:
                     row["payload"].encode(),
                     self._headers(row, span),
                 )
-            except Exception as problem:
+            except Exception as problem:  # noqa: BLE001 - handed on in its future
                 return _failed(problem)
 
     def _headers(self, row: asyncpg.Record, span: object) -> Headers:

@@ -1,0 +1,153 @@
+"""The explicit step that makes topics, broker users and access rules from what services declare.
+
+confluent-kafka's admin client, because aiokafka's knows neither access rules nor SCRAM users.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    NewTopic,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from libs.common.bus.work import dead_letter_topic, group_of
+from libs.common.service import Service
+
+LARGEST_MESSAGE: Final = 16 * 1024 * 1024
+_DEAD_LETTER_HOURS: Final = 24 * 90
+_SECONDS: Final = 30
+
+
+async def provision(
+    services: Iterable[Service],
+    *,
+    bootstrap: str,
+    username: str,
+    password: str,
+    passwords: Mapping[str, str],
+    replication: int = 1,
+) -> list[str]:
+    """Make what is missing; the names of the topics that were created. Safe to repeat.
+
+    `username` is the broker's administrator; `passwords` are those of the services' users.
+    """
+    admin = AdminClient(
+        {
+            "bootstrap.servers": bootstrap,
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "SCRAM-SHA-256",
+            "sasl.username": username,
+            "sasl.password": password,
+            "log_level": 2,
+        }
+    )
+    listed = list(services)
+    await asyncio.to_thread(_users, admin, passwords)
+    created = await asyncio.to_thread(_topics, admin, listed, replication)
+    await asyncio.to_thread(_rules, admin, listed)
+    return created
+
+
+def wanted_topics(services: Iterable[Service]) -> dict[str, tuple[int, int]]:
+    """Every topic by name: partitions and hours of retention, dead-letter topics included."""
+    wanted: dict[str, tuple[int, int]] = {}
+    for service in services:
+        for topic in service.publishes:
+            wanted[topic.name] = (topic.partitions, topic.retention_hours)
+        for subscription in service.subscriptions:
+            if subscription.kind == "work":
+                group = group_of(service.name, subscription)
+                for topic in subscription.topics:
+                    wanted[dead_letter_topic(topic.name, group)] = (1, _DEAD_LETTER_HOURS)
+    return wanted
+
+
+def wanted_rules(services: Iterable[Service]) -> list[AclBinding]:
+    """Who may do what: a service writes its own topics and dead letters, reads what it hears."""
+    rules: list[AclBinding] = []
+    for service in services:
+        for topic in service.publishes:
+            rules += _allow(service.name, ResourceType.TOPIC, topic.name, AclOperation.WRITE)
+        for subscription in service.subscriptions:
+            for topic in subscription.topics:
+                rules += _allow(service.name, ResourceType.TOPIC, topic.name, AclOperation.READ)
+            if subscription.kind == "work":
+                group = group_of(service.name, subscription)
+                rules += _allow(service.name, ResourceType.GROUP, group, AclOperation.READ)
+                for topic in subscription.topics:
+                    dead = dead_letter_topic(topic.name, group)
+                    rules += _allow(service.name, ResourceType.TOPIC, dead, AclOperation.WRITE)
+    return rules
+
+
+def _allow(user: str, kind: ResourceType, name: str, operation: AclOperation) -> list[AclBinding]:
+    return [
+        AclBinding(
+            kind,
+            name,
+            ResourcePatternType.LITERAL,
+            f"User:{user}",
+            "*",
+            allowed,
+            AclPermissionType.ALLOW,
+        )
+        for allowed in (operation, AclOperation.DESCRIBE)
+    ]
+
+
+def _users(admin: AdminClient, passwords: Mapping[str, str]) -> None:
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+    changes: list[Any] = [
+        UserScramCredentialUpsertion(user, info, password.encode())
+        for user, password in passwords.items()
+    ]
+    if changes:
+        for future in admin.alter_user_scram_credentials(changes).values():
+            future.result(_SECONDS)
+
+
+def _topics(admin: AdminClient, services: list[Service], replication: int) -> list[str]:
+    there = admin.list_topics(timeout=_SECONDS).topics
+    missing = {name: shape for name, shape in wanted_topics(services).items() if name not in there}
+    if not missing:
+        return []
+    futures = admin.create_topics(
+        [
+            NewTopic(
+                name,
+                num_partitions=partitions,
+                replication_factor=replication,
+                config={
+                    "retention.ms": str(hours * 3_600_000),
+                    "max.message.bytes": str(LARGEST_MESSAGE),
+                    "min.insync.replicas": str(max(1, replication - 1)),
+                },
+            )
+            for name, (partitions, hours) in missing.items()
+        ]
+    )
+    for future in futures.values():
+        try:
+            future.result(_SECONDS)
+        except KafkaException as problem:
+            if problem.args[0].name() != "TOPIC_ALREADY_EXISTS":
+                raise
+    return list(missing)
+
+
+def _rules(admin: AdminClient, services: list[Service]) -> None:
+    rules = wanted_rules(services)
+    if rules:
+        for future in admin.create_acls(rules).values():
+            future.result(_SECONDS)

@@ -1,0 +1,213 @@
+"""A work subscription: at least once from the topic, effectively once in the database.
+
+Batches are applied in one transaction; when that fails, message by message. A bad message is
+tried a few times with back-off and then kept in the dead-letter topic; a bad world (database,
+network, disk) is waited for without limit, and nothing is dead-lettered.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Final
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from libs.common.bus.link import Broker, Producer
+from libs.common.bus.watch import Progress, Stalled
+from libs.common.contracts.topic import Topic
+from libs.common.database.pool import WORLD_ERRORS
+from libs.common.errors import Refusal
+from libs.common.events.envelope import Event, Malformed, open_event, traceparent_of
+from libs.common.events.inbox import take
+from libs.common.events.outbox import Caused, UnitOfWork
+from libs.common.failpoints import reach
+from libs.common.service import Running, Subscription
+from libs.common.telemetry.logs import logger
+from libs.common.telemetry.metrics import MESSAGE_RETRIES, MESSAGES_HANDLED
+
+TRIES: Final = 4
+BATCH: Final = 200
+_FIRST_DELAY: Final = 0.1
+_LONGEST_DELAY: Final = 5.0
+_log = logger(__name__)
+
+
+def group_of(service: str, subscription: Subscription) -> str:
+    """The consumer group of a work subscription: `<service>.<name>`."""
+    return f"{service}.{subscription.name}"
+
+
+def dead_letter_topic(topic: str, group: str) -> str:
+    """Where `group` keeps the messages of `topic` that it could not apply."""
+    return f"{topic}.{group}.dlt"
+
+
+class Work:
+    """One work subscription of a running service in this process."""
+
+    def __init__(
+        self, running: Running, subscription: Subscription, broker: Broker, producer: Producer
+    ) -> None:
+        self._running = running
+        self._subscription = subscription
+        self._broker = broker
+        self._producer = producer
+        self._group = group_of(running.name, subscription)
+        self._topics = {topic.name: topic for topic in subscription.topics}
+
+    async def run(self) -> None:
+        """Consume for ever; reconnects after whatever the broker does."""
+        while True:
+            try:
+                await self._session()
+            except (KafkaError, OSError, Stalled) as problem:
+                _log.warning("consumer_restarts", group=self._group, error=repr(problem))
+            await asyncio.sleep(1 + random.random())  # noqa: S311 - spreads reconnections
+
+    async def _session(self) -> None:
+        consumer = AIOKafkaConsumer(
+            *self._topics,
+            **self._broker.connection(),
+            group_id=self._group,
+            group_instance_id=f"{self._group}.{self._broker.member}",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            max_poll_interval_ms=24 * 3600 * 1000,
+            session_timeout_ms=15_000,
+            heartbeat_interval_ms=2_000,
+            request_timeout_ms=20_000,
+        )
+        try:
+            await asyncio.wait_for(consumer.start(), 30)
+            progress = Progress(consumer, self._group)
+            while True:
+                batches = await consumer.getmany(timeout_ms=1000, max_records=BATCH)
+                for partition, records in batches.items():
+                    await self._apply(records)
+                    reach("consumer.after-effect")
+                    await _commit(consumer, partition, records[-1].offset + 1)
+                await progress.note(moved=bool(batches))
+        finally:
+            await _leave(consumer)
+
+    async def _apply(self, records: Sequence[ConsumerRecord]) -> None:
+        reach("consumer.before-effect")
+        try:
+            await self._in_one_transaction([self._open(record) for record in records])
+        except Exception as problem:  # noqa: BLE001 - each is told apart below, one by one
+            if len(records) > 1:
+                _log.info("batch_taken_apart", group=self._group, error=repr(problem))
+            for record in records:
+                await self._apply_one(record)
+
+    async def _apply_one(self, record: ConsumerRecord) -> None:
+        tries, delay = 0, _FIRST_DELAY
+        while True:
+            try:
+                await self._in_one_transaction([self._open(record)])
+            except Malformed as problem:
+                await self._bury(record, str(problem))
+                return
+            except Exception as problem:  # noqa: BLE001 - a handler may raise anything
+                world = is_world(problem)
+                MESSAGE_RETRIES.labels(self._group, "world" if world else "message").inc()
+                tries += 0 if world else 1
+                if tries >= TRIES:
+                    await self._bury(record, f"{type(problem).__name__}: {problem}")
+                    return
+            else:
+                return
+            await asyncio.sleep(delay * (0.5 + random.random()))  # noqa: S311
+            delay = min(delay * 2, _LONGEST_DELAY)
+
+    def _open(self, record: ConsumerRecord) -> Event:
+        topic: Topic = self._topics[record.topic]
+        return open_event(topic, record.headers, record.value)
+
+    async def _in_one_transaction(self, events: Sequence[Event]) -> None:
+        running, facts_left = self._running, False
+        outcomes: list[tuple[Event, str]] = []
+        wanted = [e for e in events if self._subscription.handler_of(type(e.fact)) is not None]
+        async with running.database.transaction() as connection:
+            new = await take(connection, self._subscription.name, [e.id for e in wanted])
+            for event in wanted:
+                if event.id not in new:
+                    outcomes.append((event, "repeated"))
+                    continue
+                new.discard(event.id)  # the same message twice in one batch
+                await connection.execute(
+                    "SELECT set_config('app.tenant', $1, true)", str(event.tenant_no)
+                )
+                acting = Caused(event.tenant, event.tenant_no, event.subject)
+                work = UnitOfWork(connection, acting)
+                work.silent("a projection: its source has told already")
+                await self._handle(work, event)
+                await work.flush(running)
+                facts_left = facts_left or bool(work.facts)
+                outcomes.append((event, "applied"))
+        for event, outcome in outcomes:
+            self._count(event, outcome)
+        if facts_left:
+            running.wake_relay()
+
+    async def _handle(self, work: UnitOfWork, event: Event) -> None:
+        with self._running.tracing.span(
+            f"{self._group} {event.type}",
+            parent=event.traceparent,
+            attributes={"messaging.system": "kafka", "messaging.destination.name": event.topic},
+        ):
+            await self._subscription.handler_of(type(event.fact))(work, event)
+
+    def _count(self, event: Event, outcome: str) -> None:
+        MESSAGES_HANDLED.labels(self._group, event.topic, outcome).inc()
+
+    async def _bury(self, record: ConsumerRecord, reason: str) -> None:
+        """Keep the message with its reason; without limit, as losing it is not an option."""
+        topic = dead_letter_topic(record.topic, self._group)
+        place = f"{record.topic}/{record.partition}/{record.offset}"
+        headers = [pair for pair in record.headers if not pair[0].startswith("maestro_dead_")]
+        headers += [
+            ("maestro_dead_reason", reason[:2000].encode()),
+            ("maestro_dead_from", place.encode()),
+        ]
+        while True:
+            try:
+                await (await self._producer.publish(topic, record.key, record.value, headers))
+                break
+            except (KafkaError, OSError) as problem:
+                _log.warning("dead_letter_waits", topic=topic, error=repr(problem))
+                await asyncio.sleep(1)
+        MESSAGES_HANDLED.labels(self._group, record.topic, "dead").inc()
+        _log.error(
+            "message_dead_lettered",
+            group=self._group,
+            place=place,
+            reason=reason,
+            trace=traceparent_of(record.headers),
+        )
+
+
+def is_world(problem: BaseException) -> bool:
+    """Whether an error speaks of the world (try again) rather than of the message (give up)."""
+    if isinstance(problem, Refusal):
+        return problem.code == "TEMPORARILY_UNAVAILABLE"
+    if isinstance(problem, ValueError):  # asyncpg: an argument that its column cannot hold
+        return False
+    return isinstance(problem, (*WORLD_ERRORS, asyncpg.InsufficientPrivilegeError, KafkaError))
+
+
+async def _commit(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
+    try:
+        await consumer.commit({partition: offset})
+    except (CommitFailedError, IllegalStateError):
+        # The partition went to another member meanwhile; it will find the inbox rows.
+        _log.info("commit_came_late", topic=partition.topic, partition=partition.partition)
+
+
+async def _leave(consumer: AIOKafkaConsumer) -> None:
+    try:
+        await asyncio.wait_for(consumer.stop(), 3)
+    except (KafkaError, OSError, TimeoutError) as problem:
+        _log.info("consumer_stopped_hard", error=repr(problem))

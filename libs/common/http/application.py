@@ -1,0 +1,152 @@
+"""A service's HTTP surface: its routes, its own REST beside them, health, readiness and metrics."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Match
+from starlette.routing import Route as TemplateRoute
+
+from libs.common.errors import Refusal, invalid, too_large, unavailable
+from libs.common.http.manners import Limits, Manners
+from libs.common.http.routes import JSON_BODY_LIMIT, Call, Route, Routes, answer_of, caller_of
+from libs.common.http.types import ASGIApp, Receive, Scope, Send
+from libs.common.http.wire import decode_body, decode_query
+from libs.common.service import Running
+from libs.common.telemetry import metrics
+
+JSON_SECONDS: Final = 60.0
+
+
+def application(running: Running, routes: Routes, routers: Iterable[APIRouter] = ()) -> ASGIApp:
+    """The ASGI app of a service.
+
+    Exact paths are found in a dictionary, paths with parameters by Starlette's patterns, our own
+    REST by FastAPI; a path that nobody serves is a 404 in MLflow's form.
+    """
+    own = FastAPI(title=f"Maestro {running.name}", docs_url=None, redoc_url=None, openapi_url=None)
+    own.state.running = running
+    own.add_exception_handler(RequestValidationError, _on_invalid)
+    own.add_exception_handler(404, _on_unknown)
+    own.add_exception_handler(405, _on_unknown)
+    for router in routers:
+        own.include_router(router)
+    dispatcher = _Dispatcher(running, routes, own)
+    hosts = Limits(hosts=("*",), origins=("*",))
+    return Manners(dispatcher, service=running.name, tracing=running.tracing, limits=hosts)
+
+
+class _Dispatcher:
+    """Finds the route of a request and runs its handler."""
+
+    def __init__(self, running: Running, routes: Routes, own: ASGIApp) -> None:
+        self._running = running
+        self._own = own
+        self._exact: dict[tuple[str, str], Route] = {}
+        self._patterns: list[tuple[TemplateRoute, Route]] = []
+        for route in routes.all:
+            for path in route.paths:
+                if "{" in path:
+                    template = TemplateRoute(path, _never, methods=[route.method])
+                    self._patterns.append((template, route))
+                else:
+                    self._exact[route.method, path] = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._exact.get((scope["method"], scope["path"])) or self._by_pattern(scope)
+        if route is not None:
+            scope["route_name"] = route.name
+            await (await self._respond(route, scope, receive))(scope, receive, send)
+        elif (probe := _PROBES.get(scope["path"])) is not None:
+            scope["route_name"] = "probe"
+            await (await probe(self._running))(scope, receive, send)
+        else:
+            scope["route_name"] = "own"
+            await self._own(scope, receive, send)
+
+    def _by_pattern(self, scope: Scope) -> Route | None:
+        for template, route in self._patterns:
+            match, found = template.matches(scope)
+            if match is Match.FULL:
+                scope["path_params"] = found["path_params"]
+                return route
+        return None
+
+    async def _respond(self, route: Route, scope: Scope, receive: Receive) -> Response:
+        request = Request(scope, receive)
+        caller = await caller_of(self._running, route, request.headers)
+        call = Call(request, self._running, caller)
+        try:
+            if route.streams:
+                return answer_of(await route.handler(call))
+            async with asyncio.timeout(JSON_SECONDS):
+                return answer_of(await _run(route, call))
+        except ClientDisconnect:
+            raise ConnectionAbortedError("the client left") from None
+        except TimeoutError:
+            raise Refusal(
+                "DEADLINE_EXCEEDED", f"No answer within {JSON_SECONDS:.0f} s.", retry_after=1
+            ) from None
+
+
+async def _run(route: Route, call: Call) -> Any:
+    if route.body is None:
+        return await route.handler(call)
+    if route.method == "GET":
+        return await route.handler(call, decode_query(call.request.url.query, route.body))
+    return await route.handler(call, decode_body(await read_body(call.request), route.body))
+
+
+async def read_body(request: Request, limit: int = JSON_BODY_LIMIT) -> bytes:
+    """The whole body; a refusal 413 as soon as it passes `limit` bytes."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > limit:
+        raise too_large(f"The body is larger than {limit} bytes.")
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise too_large(f"The body is larger than {limit} bytes.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _on_invalid(_: Request, problem: Exception) -> Response:
+    assert isinstance(problem, RequestValidationError)
+    fields = "; ".join(
+        f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
+        for found in problem.errors()
+    )
+    raise invalid(fields)
+
+
+async def _on_unknown(request: Request, _: Exception) -> Response:
+    raise Refusal("ENDPOINT_NOT_FOUND", f"No such operation: {request.method} {request.url.path}")
+
+
+async def _never(_: Request) -> Response:
+    raise AssertionError("templates are matched here and run by the dispatcher")
+
+
+async def _health(_: Running) -> Response:
+    return PlainTextResponse("OK")
+
+
+async def _ready(running: Running) -> Response:
+    if not running.ready:
+        raise unavailable("Starting; try again.")
+    if running.storage is not None:
+        await running.storage.fetchval("SELECT 1")
+    return PlainTextResponse("ready")
+
+
+async def _metrics(_: Running) -> Response:
+    return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+
+
+_PROBES: Final = {"/health": _health, "/ready": _ready, "/metrics": _metrics}

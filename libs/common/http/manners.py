@@ -1,0 +1,196 @@
+"""Manners of every HTTP surface: request ids, size and time limits, Host and Origin, error forms.
+
+One ASGI wrapper. It answers refusals in the protocol's own form: MLflow's error JSON, or problem
+details (RFC 9457) under our own API. What nobody foresaw becomes a 500 without its insides.
+"""
+
+import re
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+from opentelemetry.trace import SpanKind
+
+from libs.common.errors import Refusal, too_large
+from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
+from libs.common.http.wire import error_body
+from libs.common.telemetry.logs import logger
+from libs.common.telemetry.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_OPEN
+from libs.common.telemetry.tracing import Tracing
+
+OWN_API: Final = ("/api/maestro/", "/internal/", "/.well-known/")
+_SAFE: Final = ("GET", "HEAD", "OPTIONS")
+_REQUEST_ID: Final = re.compile(rb"^[A-Za-z0-9._-]{1,64}$")
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a surface accepts. `hosts` empty: loopback names only; ("*",): any, behind a gateway."""
+
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    body_bytes: int | None = None
+
+
+class Manners:
+    """Wraps an ASGI app with the manners above; a route's name comes from `scope["route_name"]`."""
+
+    def __init__(self, app: ASGIApp, *, service: str, tracing: Tracing, limits: Limits) -> None:
+        self._app = app
+        self._service = service
+        self._tracing = tracing
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope = dict(scope)
+        answer = _Answer(send, _request_id(scope))
+        headers = dict(scope["headers"])
+        started = time.perf_counter()
+        REQUESTS_OPEN.labels(self._service).inc()
+        try:
+            with self._tracing.span(
+                f"{scope['method']} {self._service}",
+                kind=SpanKind.SERVER,
+                parent=headers.get(b"traceparent", b"").decode("latin-1"),
+                attributes={"http.request.method": scope["method"], "url.path": scope["path"]},
+            ) as span:
+                await self._guarded(scope, receive, answer, headers)
+                if span is not None:
+                    span.set_attribute("http.response.status_code", answer.status)
+                    span.update_name(f"{self._service} {scope.get('route_name', 'unknown')}")
+        finally:
+            REQUESTS_OPEN.labels(self._service).dec()
+            route = scope.get("route_name", "unknown")
+            REQUESTS.labels(self._service, route, scope["method"], str(answer.status)).inc()
+            REQUEST_SECONDS.labels(self._service, route).observe(time.perf_counter() - started)
+
+    async def _guarded(
+        self, scope: Scope, receive: Receive, answer: "_Answer", headers: dict[bytes, bytes]
+    ) -> None:
+        try:
+            self._check_origin(scope, headers)
+            await self._app(scope, _bounded(receive, headers, self._limits.body_bytes), answer)
+        except Refusal as refusal:
+            await answer.refuse(refusal, own=scope["path"].startswith(OWN_API))
+        except ConnectionAbortedError:  # the client left: there is nobody to answer
+            return
+        except Exception:  # noqa: BLE001 - the last resort
+            _log.exception("request_failed", service=self._service, path=scope["path"])
+            failure = Refusal(
+                "INTERNAL_ERROR",
+                f"Something went wrong here, not in your request (request {answer.request_id}).",
+            )
+            await answer.refuse(failure, own=scope["path"].startswith(OWN_API))
+
+    def _check_origin(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+        if "*" not in self._limits.hosts:
+            host = _host_of(headers.get(b"host", b""))
+            if host not in _LOOPBACK and host not in self._limits.hosts:
+                raise Refusal(
+                    "PERMISSION_DENIED",
+                    f"Host {host!r} is not served here: add it to MAESTRO_ALLOWED_HOSTS.",
+                )
+        origin = headers.get(b"origin")
+        if origin is not None and scope["method"] not in _SAFE:
+            self._refuse_foreign(origin.decode("latin-1"), headers)
+
+    def _refuse_foreign(self, origin: str, headers: dict[bytes, bytes]) -> None:
+        own = headers.get(b"host", b"").decode("latin-1")
+        if urlsplit(origin).netloc != own and origin not in self._limits.origins:
+            raise Refusal(
+                "PERMISSION_DENIED",
+                f"Origin {origin!r} may not write here: add it to MAESTRO_ALLOWED_ORIGINS.",
+            )
+
+
+class _Answer:
+    """The way out: adds the request id, knows the status, and can still refuse before it began."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.status = 499
+        self.begun = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            self.status = message["status"]
+            kept = [pair for pair in message.get("headers", ()) if pair[0] != b"x-request-id"]
+            message = {**message, "headers": [*kept, (b"x-request-id", self.request_id.encode())]}
+        await self._send(message)
+
+    async def refuse(self, refusal: Refusal, *, own: bool) -> None:
+        """Answer a refusal; where an answer is under way it is cut, as nothing else is honest."""
+        if self.begun:
+            raise ConnectionAbortedError("an answer under way could not be finished")
+        body = _problem(refusal) if own else error_body(refusal)
+        kind = b"application/problem+json" if own else b"application/json"
+        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+        if refusal.retry_after is not None:
+            headers.append((b"retry-after", str(refusal.retry_after).encode()))
+        if refusal.status == 401:
+            headers.append((b"www-authenticate", b'Bearer realm="maestro", Basic realm="maestro"'))
+        if refusal.status == 413:
+            headers.append((b"connection", b"close"))
+        await self({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _problem(refusal: Refusal) -> bytes:
+    """Problem details of RFC 9457; `code` is the same word that MLflow routes answer."""
+    return msgspec.json.encode(
+        {
+            "type": "about:blank",
+            "title": refusal.code.replace("_", " ").capitalize(),
+            "status": refusal.status,
+            "detail": refusal.message,
+            "code": refusal.code,
+        }
+    )
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's X-Request-Id where it is a plain one, else a new one; kept in the scope."""
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    for name, value in headers:
+        if name == b"x-request-id" and _REQUEST_ID.match(value):
+            return value.decode()
+    made = uuid.uuid4().hex
+    scope["headers"] = [*scope["headers"], (b"x-request-id", made.encode())]
+    return made
+
+
+def _host_of(header: bytes) -> str:
+    try:
+        return urlsplit(f"//{header.decode('latin-1')}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _bounded(receive: Receive, headers: dict[bytes, bytes], limit: int | None) -> Receive:
+    if limit is None:
+        return receive
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > limit:
+        raise too_large(f"The body is larger than {limit} bytes.")
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            raise too_large(f"The body is larger than {limit} bytes.")
+        return message
+
+    return bounded

@@ -1,0 +1,101 @@
+"""A service behind a URL as an ASGI app: forwards requests, streaming both ways."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import aiohttp
+from yarl import URL
+
+from libs.common.errors import unavailable
+from libs.common.http.types import ASGIApp, Receive, Scope, Send
+
+CHUNK: Final = 256 * 1024
+_HOP_BY_HOP: Final = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"host",
+    )
+)
+
+
+class Remote:
+    """Forwards to `url`; a refusal 503 where the service behind it cannot be reached."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._url = url.rstrip("/")
+        self._session = session
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("raw_path") or scope["path"].encode()
+        query = scope["query_string"]
+        target = (
+            self._url + path.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
+        )
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in scope["headers"]
+            if name not in _HOP_BY_HOP
+        ]
+        try:
+            async with self._session.request(
+                scope["method"],
+                URL(target, encoded=True),
+                headers=headers,
+                data=_body(receive) if _has_body(scope) else None,
+                allow_redirects=False,
+            ) as reply:
+                await _pass_on(reply, send)
+        except (aiohttp.ClientConnectionError, TimeoutError) as problem:
+            raise unavailable("A part that is needed is away; try again.") from problem
+
+
+def _has_body(scope: Scope) -> bool:
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
+            return True
+    return False
+
+
+async def _body(receive: Receive) -> AsyncIterator[bytes]:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionAbortedError("the client left")
+        if message.get("body"):
+            yield message["body"]
+        if not message.get("more_body"):
+            return
+
+
+async def _pass_on(reply: aiohttp.ClientResponse, send: Send) -> None:
+    headers = [
+        (name.lower(), value)
+        for name, value in reply.raw_headers
+        if name.lower() not in _HOP_BY_HOP
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    async for chunk in reply.content.iter_chunked(CHUNK):
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+@asynccontextmanager
+async def remotes(urls: dict[str, str]) -> AsyncIterator[dict[str, ASGIApp]]:
+    """Peers by name, over one pool of connections."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+    timeout = aiohttp.ClientTimeout(total=None, sock_connect=3, sock_read=75)
+    async with aiohttp.ClientSession(
+        connector=connector,
+        timeout=timeout,
+        auto_decompress=False,
+        skip_auto_headers=["User-Agent"],
+    ) as session:
+        yield {name: Remote(url, session) for name, url in urls.items()}

@@ -1,0 +1,116 @@
+"""Routes: each operation declared beside its handler, with its permission and its body."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, get_type_hints
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from libs.common.principal import PRINCIPAL_HEADER, Principal
+from libs.common.service import Running
+
+PUBLIC: Final = "public"
+BOTH: Final = ("/api", "/ajax-api")
+API_ONLY: Final = ("/api",)
+AJAX_ONLY: Final = ("/ajax-api",)
+JSON_BODY_LIMIT: Final = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Call:
+    """One request in a handler's hands."""
+
+    request: Request
+    running: Running
+    caller: Principal | None
+
+    @property
+    def principal(self) -> Principal:
+        """The verified caller; routes that are public have none."""
+        if self.caller is None:
+            raise RuntimeError("a public route has no principal")
+        return self.caller
+
+
+Handler = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An operation: where it answers, what it takes, and what the caller must be allowed."""
+
+    method: str
+    paths: tuple[str, ...]
+    permission: str
+    handler: Handler
+    body: type[msgspec.Struct] | None
+    streams: bool
+
+    @property
+    def name(self) -> str:
+        """The handler's name: the bounded label of metrics and spans."""
+        return self.handler.__name__
+
+
+class Routes:
+    """The routes of one module or service, in the order of their declaration."""
+
+    def __init__(self) -> None:
+        self.all: list[Route] = []
+
+    def mlflow(
+        self, method: str, path: str, *, permission: str, prefixes: tuple[str, ...] = BOTH
+    ) -> Callable[[Handler], Handler]:
+        """Declare an MLflow operation (`2.0/mlflow/runs/create`) under its prefixes.
+
+        A second parameter annotated with a msgspec Struct is decoded from the JSON body, or from
+        the query string of a GET; without one the handler reads `call.request` itself, unbounded.
+        """
+        return self._declare(method, tuple(f"{prefix}/{path}" for prefix in prefixes), permission)
+
+    def plain(self, method: str, path: str, *, permission: str) -> Callable[[Handler], Handler]:
+        """Declare an operation at a path of its own, such as `/version`."""
+        return self._declare(method, (path,), permission)
+
+    def include(self, other: "Routes") -> None:
+        """Add another module's routes."""
+        self.all.extend(other.all)
+
+    def _declare(
+        self, method: str, paths: tuple[str, ...], permission: str
+    ) -> Callable[[Handler], Handler]:
+        def declare(handler: Handler) -> Handler:
+            body = _body_of(handler)
+            streams = body is None and method in ("PUT", "POST", "PATCH")
+            self.all.append(Route(method, paths, permission, handler, body, streams))
+            return handler
+
+        return declare
+
+
+def _body_of(handler: Handler) -> type[msgspec.Struct] | None:
+    parameters = list(inspect.signature(handler).parameters)
+    if len(parameters) < 2:
+        return None
+    kind = get_type_hints(handler)[parameters[1]]
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        raise TypeError(f"{handler.__name__}: annotate its body with a msgspec Struct")
+    return kind
+
+
+def answer_of(result: Any) -> Response:
+    """What a handler returned, as a response: ready JSON in bytes, anything else encoded."""
+    if isinstance(result, Response):
+        return result
+    content = result if isinstance(result, bytes) else msgspec.json.encode(result)
+    return Response(content, media_type="application/json")
+
+
+async def caller_of(running: Running, route: Route, headers: Mapping[str, str]) -> Principal | None:
+    """The verified caller of a request, None on a public route."""
+    if route.permission == PUBLIC:
+        return None
+    return await running.verifier.verify(headers.get(PRINCIPAL_HEADER))

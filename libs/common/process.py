@@ -1,0 +1,61 @@
+"""One process: the services it runs, the one that faces out, and its peers elsewhere."""
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Final
+
+import uvloop
+
+from libs.common.database.guard import RoleRefused, SchemaBehind
+from libs.common.failpoints import FailpointsRefused
+from libs.common.http.remote import remotes
+from libs.common.http.types import ASGIApp
+from libs.common.runner import running, serve
+from libs.common.service import Service
+from libs.common.settings import SettingsError
+from libs.common.telemetry.logs import open_logs
+
+DEFAULT_PORTS: Final[Mapping[str, int]] = {
+    "gateway": 8765,
+    "auth": 8701,
+    "tracking": 8702,
+    "registry": 8703,
+}
+_REFUSALS: Final = (SettingsError, RoleRefused, SchemaBehind, FailpointsRefused)
+
+
+def run(services: Sequence[Service], env: Mapping[str, str]) -> None:
+    """Run `services` in this process until SIGTERM; the last one answers HTTP.
+
+    Those that are not listed are reached at `<NAME>_URL`. Exits with 1 and one line on standard
+    error when a setting, a role or the schema forbids to serve.
+    """
+    open_logs(level=env.get("MAESTRO_LOG_LEVEL", "INFO"))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(services, env))
+    except _REFUSALS as problem:
+        sys.exit(f"maestro: {problem}")
+
+
+async def _serve(services: Sequence[Service], env: Mapping[str, str]) -> None:
+    here = {service.name for service in services}
+    urls = {
+        name: env[f"{name}_url".upper()]
+        for name in DEFAULT_PORTS
+        if name not in here and f"{name}_url".upper() in env
+    }
+    async with AsyncExitStack() as stack:
+        apps: dict[str, ASGIApp] = dict(await stack.enter_async_context(remotes(urls)))
+        for service in services:
+            value, app = await stack.enter_async_context(running(service, env, apps))
+            apps[service.name] = app
+        front = services[-1].name
+        await serve(
+            apps[front],
+            host=env.get(f"{front}_host".upper(), "127.0.0.1"),
+            port=int(env.get(f"{front}_port".upper(), DEFAULT_PORTS[front])),
+            drain_seconds=value.common.drain_seconds,
+        )

@@ -1,0 +1,176 @@
+"""Runs services: opens what each needs, keeps its background work alive, and serves HTTP.
+
+A service that runs is an async context manager, alone in its process or beside others; the only
+difference is who lists it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+import msgspec
+import uvicorn
+
+from libs.common import failpoints
+from libs.common.bus.broadcast import Broadcast
+from libs.common.bus.link import Broker, Producer, open_producer
+from libs.common.bus.work import Work
+from libs.common.database.guard import check
+from libs.common.database.pool import WORLD_ERRORS, open_database
+from libs.common.events.relay import Relay
+from libs.common.http.calling import call
+from libs.common.http.types import ASGIApp
+from libs.common.principal import Verifier
+from libs.common.service import Running, Service
+from libs.common.settings import Common, SettingsError, Shared, load
+from libs.common.telemetry.logs import logger
+from libs.common.telemetry.tracing import open_tracing
+
+JWKS_PATH: Final = "/.well-known/jwks.json"
+_log = logger(__name__)
+
+
+@asynccontextmanager
+async def running(
+    service: Service, env: Mapping[str, str], peers: Mapping[str, ASGIApp]
+) -> AsyncIterator[tuple[Running, ASGIApp]]:
+    """The service, running, and its ASGI app; stops its work and closes its links at the end.
+
+    `peers` may be filled later than this starts: a peer is looked up when it is called.
+    """
+    shared = load(Shared, "MAESTRO", env)
+    common = load(Common, service.name, env)
+    failpoints.arm(shared.failpoints, image=shared.image)
+    async with AsyncExitStack() as stack:
+        tracing = open_tracing(service.name, env)
+        stack.callback(tracing.close)
+        value = Running(
+            service=service,
+            settings=load(service.settings, service.name, env) if service.settings else None,
+            common=common,
+            shared=shared,
+            storage=None,
+            verifier=Verifier(service.name, _keys_of(peers)),
+            peers=peers,
+            tracing=tracing,
+            topic_of={fact: topic for topic in service.publishes for fact in topic.facts.values()},
+            wake=_nobody,
+        )
+        if service.migrations is not None:
+            await _open_storage(value, stack)
+        if service.opens is not None:
+            value.state = await stack.enter_async_context(service.opens(value))
+        app = service.api(value)
+        broker = Broker(
+            shared.kafka_bootstrap, common.kafka_username, common.kafka_password, shared.member()
+        )
+        producer = await stack.enter_async_context(open_producer(broker))
+        await stack.enter_async_context(_background(_jobs(value, broker, producer)))
+        value.ready = True
+        yield value, app
+        value.ready = False
+
+
+async def serve(app: ASGIApp, *, host: str, port: int, drain_seconds: float) -> None:
+    """Answer HTTP until SIGTERM or SIGINT; open requests then get `drain_seconds` to end."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(drain_seconds),
+        backlog=4096,
+    )
+    await uvicorn.Server(config).serve()
+
+
+async def _open_storage(value: Running, stack: AsyncExitStack) -> None:
+    service, common = value.service, value.common
+    for variable in ("database_url", "relay_database_url"):
+        if not getattr(common, variable):
+            raise SettingsError(f"Set {service.name}_{variable}".upper())
+    assert service.migrations is not None
+    await _checked(common.database_url, service)
+    value.storage = await stack.enter_async_context(
+        open_database(
+            common.database_url, schema=service.name, size=common.pool_size, tracing=value.tracing
+        )
+    )
+
+
+async def _checked(url: str, service: Service) -> None:
+    """Wait for the database, then refuse a role that is too strong or a schema that is behind."""
+    assert service.migrations is not None
+    while True:
+        try:
+            await check(url, service.name, service.migrations)
+        except WORLD_ERRORS as problem:
+            _log.warning("database_away", service=service.name, error=repr(problem))
+            await asyncio.sleep(0.5)
+        else:
+            return
+
+
+def _jobs(
+    value: Running, broker: Broker, producer: Producer
+) -> dict[str, Callable[[], Awaitable[Any]]]:
+    service, common = value.service, value.common
+    jobs: dict[str, Callable[[], Awaitable[Any]]] = {}
+    if service.migrations is not None:
+        relay = Relay(service.name, common.relay_database_url, producer.publish, value.tracing)
+        value.wake = relay.wake
+        jobs["relay"] = relay.run
+    for subscription in service.subscriptions:
+        if subscription.kind == "work":
+            jobs[subscription.name] = Work(value, subscription, broker, producer).run
+        else:
+            jobs[subscription.name] = Broadcast(value, subscription, broker).run
+    for worker in service.workers:
+        jobs[worker.__name__] = lambda worker=worker: worker(value)  # type: ignore[misc]
+    return jobs
+
+
+@asynccontextmanager
+async def _background(jobs: Mapping[str, Callable[[], Awaitable[Any]]]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(_kept_alive(name, job), name=name) for name, job in jobs.items()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _kept_alive(name: str, job: Callable[[], Awaitable[Any]]) -> None:
+    """A job ends only by cancellation; one that falls over is reported and started again."""
+    while True:
+        try:
+            await job()
+        except Exception:  # noqa: BLE001 - whatever it was, the others go on
+            _log.exception("background_job_failed", job=name)
+        await asyncio.sleep(1)
+
+
+def _keys_of(peers: Mapping[str, ASGIApp]) -> Callable[[], Awaitable[dict[str, Any]]]:
+    async def fetch() -> dict[str, Any]:
+        if "auth" not in peers:
+            raise ConnectionRefusedError("auth has not started yet")
+        reply = await call(peers["auth"], "GET", JWKS_PATH, timeout=3)
+        if reply.status != 200:
+            raise ConnectionError(f"auth answered {reply.status}")
+        return msgspec.json.decode(reply.body, type=dict[str, Any])
+
+    return fetch
+
+
+def _nobody() -> None:
+    return

@@ -1,0 +1,122 @@
+"""The platform's one-off steps: migrate, republish, redrive."""
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+
+from libs.common.bus.link import Broker
+from libs.common.bus.provision import provision, wanted_topics
+from libs.common.bus.redrive import redrive as put_back
+from libs.common.database.migrations import MigrationRefused
+from libs.common.database.migrations import migrate as migrate_schema
+from libs.common.events.republish import republish as tell_again
+from libs.common.runner import running
+from libs.common.service import Service
+from libs.common.settings import Common, SettingsError, Shared, load
+from libs.common.telemetry.logs import open_logs
+
+
+def migrate(services: Sequence[Service], env: Mapping[str, str]) -> None:
+    """Schemas, roles, topics, broker users and rules; prints what was done. Safe to repeat."""
+    try:
+        asyncio.run(_migrate(services, env))
+    except (SettingsError, MigrationRefused) as problem:
+        sys.exit(f"migrate: {problem}")
+
+
+def republish(name: str, services: Sequence[Service], env: Mapping[str, str]) -> None:
+    """Tell every aggregate of one service again, as snapshot facts; prints how many."""
+    found = [service for service in services if service.name == name]
+    if not found or not found[0].snapshots:
+        sys.exit(f"republish: {name} tells no snapshots")
+    open_logs(level="WARNING")
+    for topic, told in asyncio.run(_republish(found[0], env)).items():
+        print(f"{topic}: {told} told again")
+
+
+def redrive(topics: Sequence[str], services: Sequence[Service], env: Mapping[str, str]) -> None:
+    """Put dead letters back on their topics; prints how many from each."""
+    known = sorted(name for name in wanted_topics(services) if name.endswith(".dlt"))
+    strangers = sorted(set(topics) - set(known))
+    if strangers:
+        sys.exit(
+            f"redrive: no dead-letter topic {', '.join(strangers)}; there are\n" + "\n".join(known)
+        )
+    moved = asyncio.run(put_back(_admin(env), list(topics) or known))
+    for topic, count in moved.items():
+        if count:
+            print(f"{topic}: {count} put back")
+    print(f"{sum(moved.values())} messages put back")
+
+
+async def _migrate(services: Sequence[Service], env: Mapping[str, str]) -> None:
+    admin_url = _needed(env, "MAESTRO_POSTGRES_URL")
+    connection = await asyncpg.connect(admin_url)
+    try:
+        for service in services:
+            if service.migrations is not None:
+                applied = await migrate_schema(
+                    connection, service.name, service.migrations, _role_passwords(service.name, env)
+                )
+                print(f"schema {service.name}: {', '.join(applied) or 'up to date'}")
+    finally:
+        await connection.close()
+    admin = _admin(env)
+    created = await provision(
+        services,
+        bootstrap=admin.bootstrap,
+        username=admin.username,
+        password=admin.password,
+        passwords={
+            service.name: _needed(env, f"{service.name}_kafka_password".upper())
+            for service in services
+        },
+        replication=load(Shared, "MAESTRO", env).kafka_replication,
+    )
+    print(f"topics: {len(created)} created" if created else "topics: up to date")
+
+
+async def _republish(service: Service, env: Mapping[str, str]) -> dict[str, int]:
+    quiet = Service(
+        name=service.name,
+        settings=None,
+        api=service.api,
+        publishes=service.publishes,
+        migrations=service.migrations,
+        snapshots=service.snapshots,
+    )
+    async with running(quiet, env, {}) as (value, _):
+        return await tell_again(value)
+
+
+def _role_passwords(schema: str, env: Mapping[str, str]) -> dict[str, str]:
+    common = load(Common, schema, env)
+    return {
+        f"{schema}_app": _password_in(common.database_url, schema),
+        f"{schema}_relay": _password_in(common.relay_database_url, schema),
+    }
+
+
+def _password_in(url: str, schema: str) -> str:
+    password = urlsplit(url).password
+    if not password:
+        raise SettingsError(f"{schema.upper()}_[RELAY_]DATABASE_URL carries no password")
+    return unquote(password)
+
+
+def _admin(env: Mapping[str, str]) -> Broker:
+    return Broker(
+        _needed(env, "MAESTRO_KAFKA_BOOTSTRAP"),
+        _needed(env, "MAESTRO_KAFKA_ADMIN_USERNAME"),
+        _needed(env, "MAESTRO_KAFKA_ADMIN_PASSWORD"),
+        "admin",
+    )
+
+
+def _needed(env: Mapping[str, str], name: str) -> str:
+    if not env.get(name):
+        raise SettingsError(f"Set {name}")
+    return env[name]
