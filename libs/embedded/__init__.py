@@ -1,7 +1,7 @@
 """PostgreSQL, Redis and Apache Kafka as child processes, for `make up`, tests and the bench.
 
-    async with platform(home, os.environ, terminal()) as parts:
-        parts.environment["MAESTRO_POSTGRES_URL"]; await parts.kafka.stop(); parts.redis.kill()
+async with platform(home, os.environ, terminal()) as parts:
+    parts.environment["MAESTRO_POSTGRES_URL"]; await parts.kafka.stop(); parts.redis.kill()
 """
 
 from libs.embedded.environment import environment

@@ -69,7 +69,9 @@ def _databases(home: Home, admin_url: str) -> dict[str, str]:
 
 def _secrets(home: Home) -> dict[str, str]:
     found = {
-        "AUTH_CLIENT_SECRETS": ",".join(f"{name}={home.secret(f'client-{name}')}" for name in CLIENTS),
+        "AUTH_CLIENT_SECRETS": ",".join(
+            f"{name}={home.secret(f'client-{name}')}" for name in CLIENTS
+        ),
         "AUTH_KEY_ENCRYPTION_KEY": home.secret("auth-key-encryption", size=32),
         "AUTH_FIRST_TOKEN_FILE": str(home.first_token),
     }

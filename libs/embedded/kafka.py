@@ -145,7 +145,9 @@ class Kafka:
 
     def _tell(self, done: int, of: int) -> None:
         if done % 15 == 0 or done == of:
-            self._say(f"  Fetching Apache Kafka, once for all platforms of this user: {done} of {of} jars")
+            self._say(
+                f"  Fetching Apache Kafka, once for all platforms of this user: {done} of {of} jars"
+            )
 
     def _settings(self) -> str:
         secret = self._home.secret("kafka-controller")
@@ -209,7 +211,9 @@ def login(module: str, name: str, password: str, more: Mapping[str, str] | None 
 def escaped(path: Path) -> str:
     """A path as a Java properties value."""
     if "," in str(path):
-        raise Problem(f"Apache Kafka cannot keep its data under a comma: {path}. Name another folder.")
+        raise Problem(
+            f"Apache Kafka cannot keep its data under a comma: {path}. Name another folder."
+        )
     return str(path).replace("\\", "\\\\").encode("ascii", "backslashreplace").decode()
 
 

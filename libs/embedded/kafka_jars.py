@@ -78,7 +78,7 @@ def _fetch_one(partial: Path, name: str, digest: str) -> None:
             return
         try:
             found = _download(partial / "repository", group, artifact, version)
-        except Exception as error:  # noqa: BLE001 - the resolver raises whatever its HTTP client does
+        except Exception as error:  # noqa: BLE001 - whatever the HTTP client raises
             reason = str(error)
             continue
         if _sha256(found) == digest:
@@ -98,8 +98,13 @@ def _download(repository: Path, group: str, artifact: str, version: str) -> Path
 
     context = MavenContext(repo_cache=repository, resolver=PythonResolver(), timeout=30)
     jar = context.project(group, artifact).at_version(version).artifact()
-    jar.cached_path.unlink(missing_ok=True)
-    return Path(context.resolver.download(jar))
+    if jar.cached_path is not None:
+        # What an interrupted download left; the resolver expects no file there.
+        jar.cached_path.unlink(missing_ok=True)
+    found = context.resolver.download(jar)
+    if found is None:
+        raise FileNotFoundError(f"{jar} was not found")
+    return found
 
 
 def _sha256(file: Path) -> str:

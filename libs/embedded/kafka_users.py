@@ -8,6 +8,7 @@ from confluent_kafka.admin import (
     AdminClient,
     ScramCredentialInfo,
     ScramMechanism,
+    UserScramCredentialAlteration,
     UserScramCredentialUpsertion,
 )
 
@@ -44,7 +45,7 @@ def put_users(
     deadline = time.monotonic() + PATIENCE_SECONDS
     waiting = dict(users)
     while waiting:
-        orders = [
+        orders: list[UserScramCredentialAlteration] = [
             UserScramCredentialUpsertion(name, wanted, waiting[name].encode()) for name in waiting
         ]
         answers = client.alter_user_scram_credentials(orders, request_timeout=5)

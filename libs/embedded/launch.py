@@ -22,7 +22,7 @@ CAPABILITY_VERSION_3 = 0x20080522
 
 
 def prctl(*arguments: int) -> None:
-    """Call prctl(2); raises OSError when the kernel refuses."""
+    """Set a property of this process (prctl, section 2); raises OSError when refused."""
     padded = [ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:5]]
     if ctypes.CDLL(None, use_errno=True).prctl(*padded) != 0:
         raise OSError(ctypes.get_errno(), f"prctl{arguments} refused")

@@ -40,9 +40,7 @@ class Parts:
 
 
 @asynccontextmanager
-async def platform(
-    home: Path, env: Mapping[str, str], progress: Progress
-) -> AsyncIterator[Parts]:
+async def platform(home: Path, env: Mapping[str, str], progress: Progress) -> AsyncIterator[Parts]:
     """Run the parts on the data folder `home` while inside; `env` is the user's environment.
 
     Raises Problem, worded for the user, when the folder is held by another platform or is newer,

@@ -93,7 +93,8 @@ def check_free(ports: Mapping[str, int], names: Iterable[str], patience: float =
 def _holder(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            listens = connection.status == psutil.CONN_LISTEN
+            if listens and tuple(connection.laddr)[1:] == (port,):
                 if connection.pid is None:
                     break
                 return f"process {connection.pid} ({psutil.Process(connection.pid).name()})"

@@ -157,7 +157,9 @@ class Postgres:
                 timeout=5,
             )
         except asyncpg.InvalidPasswordError as error:
-            raise Problem(f"{self._data} has another password than the one kept beside it.") from error
+            raise Problem(
+                f"{self._data} has another password than the one kept beside it."
+            ) from error
         except (OSError, asyncpg.PostgresError, TimeoutError):
             return False
         await connection.close()
@@ -226,9 +228,7 @@ class Postgres:
         (self._folder / "prepared").touch()
 
     def _run(self, command: list[str], environment: dict[str, str]) -> None:
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             said = (done.stderr or done.stdout).strip()
             raise Problem(f"Preparing {self.name} failed:\n{said}")

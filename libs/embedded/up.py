@@ -1,29 +1,41 @@
 """`make up`: parts, migrations and services in the foreground, until they are told to stop."""
 
 import asyncio
-import os
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from libs.embedded.client import gateway_url
 from libs.embedded.errors import Problem
-from libs.embedded.home import Home
+from libs.embedded.home import default_home
 from libs.embedded.parts import Parts, platform
 from libs.embedded.ports import HOST
 from libs.embedded.process import POLL_SECONDS, Process
 from libs.embedded.progress import Progress, terminal
 
+ROOT = Path(__file__).parents[2]
+
 QUICK_START = """\
-  python3 -m venv ~/maestro-client && . ~/maestro-client/bin/activate && pip install mlflow scikit-learn
-  eval "$({env})"
-  python -c "import mlflow; mlflow.set_experiment('first'); mlflow.log_metric('accuracy', 0.9)"
-  python -c "import mlflow; print(mlflow.search_runs(experiment_names=['first'])[['run_id', 'status']])"
-  {token}   # another token, for a colleague\
+  python3 -m venv ~/mlclient && . ~/mlclient/bin/activate && pip install mlflow scikit-learn
+  eval "$({make} env)"
+  python -c "{train}"
+  python -c "{predict}"
+  python -c "{look}"\
 """
+TRAIN = (
+    "import mlflow; from sklearn import datasets, linear_model; "
+    "mlflow.sklearn.autolog(registered_model_name='iris'); "
+    "linear_model.LogisticRegression(max_iter=500).fit(*datasets.load_iris(return_X_y=True))"
+)
+PREDICT = (
+    "import mlflow; from sklearn import datasets; "
+    "print(mlflow.pyfunc.load_model('models:/iris/1').predict(datasets.load_iris().data[:5]))"
+)
+LOOK = "import mlflow; print(mlflow.search_runs().T)"
 
 
 async def up(home: Path, env: Mapping[str, str]) -> int:
@@ -34,7 +46,7 @@ async def up(home: Path, env: Mapping[str, str]) -> int:
         loop.add_signal_handler(name, stop.set)
     progress = terminal()
     progress.say(f"Maestro ML on {home.absolute()}")
-    running = asyncio.create_task(_run(home, env, progress, stop))
+    running = asyncio.create_task(_run(home, env, progress))
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
     if not running.done():
@@ -47,7 +59,7 @@ async def up(home: Path, env: Mapping[str, str]) -> int:
     return 0
 
 
-async def _run(home: Path, env: Mapping[str, str], progress: Progress, stop: asyncio.Event) -> None:
+async def _run(home: Path, env: Mapping[str, str], progress: Progress) -> None:
     """Everything from the parts to the services; ends only by being cancelled or by a Problem."""
     began = time.monotonic()
     async with platform(home, env, progress) as parts:
@@ -60,7 +72,7 @@ async def _run(home: Path, env: Mapping[str, str], progress: Progress, stop: asy
             async with progress.step("Services"):
                 await services.until(_ready(environment), within=60)
             progress.say(_welcome(parts, env, first=first, took=time.monotonic() - began))
-            await _watch(parts, services, stop)
+            await _watch(parts, services)
         finally:
             await services.stop()
 
@@ -84,7 +96,7 @@ def _module(
     return Process(name, command, parts.home.logs / f"{log}.log", environment)
 
 
-def _ready(environment: Mapping[str, str]):
+def _ready(environment: Mapping[str, str]) -> Callable[[], Awaitable[bool]]:
     port = int(environment["GATEWAY_PORT"])
     request = f"GET /ready HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode()
 
@@ -102,10 +114,10 @@ def _ready(environment: Mapping[str, str]):
     return ready
 
 
-async def _watch(parts: Parts, services: Process, stop: asyncio.Event) -> None:
-    """Return never, raise Problem when a process ends by itself."""
+async def _watch(parts: Parts, services: Process) -> None:
+    """Never return; raise Problem when a process ends by itself."""
     processes = [services, *(part.process for part in parts.started if part.process)]
-    while not stop.is_set():
+    while True:
         for process in processes:
             if not process.running:
                 raise Problem(
@@ -116,16 +128,21 @@ async def _watch(parts: Parts, services: Process, stop: asyncio.Event) -> None:
 
 
 def _welcome(parts: Parts, env: Mapping[str, str], *, first: bool, took: float) -> str:
-    token_file = parts.home.first_token
-    token = f"kept in {token_file}"
-    if first and token_file.exists():
-        token = f"{token_file.read_text(encoding='utf-8').strip()}  (shown once; {token})"
-    here = os.path.relpath(Path.cwd())
-    quick = QUICK_START.format(env="make -s env", token="make -s token")
+    file = parts.home.first_token
+    where = f"kept in {file}"
+    if first and file.exists():
+        where = f"{file.read_text(encoding='utf-8').strip()}  (shown this once; {where})"
+    quick = QUICK_START.format(make=_make(env), train=TRAIN, predict=PREDICT, look=LOOK)
     return (
-        f"\nReady after {took:.1f} s.\n"
+        f"\nReady after {took:.1f} s. Ctrl-C stops it.\n"
         f"  URL    {gateway_url(parts.home, env)}\n"
-        f"  Token  {token}\n"
-        f"\nIn another shell, in {Path(here).absolute()}:\n{quick}\n"
-        "\nCtrl-C stops it.\n"
+        f"  Token  {where}\n"
+        f"\nTry it in another shell:\n{quick}\n"
     )
+
+
+def _make(env: Mapping[str, str]) -> str:
+    """How another shell, in whatever folder, calls `make` for this platform."""
+    home = env.get("MAESTRO_HOME")
+    moved = f"MAESTRO_HOME={shlex.quote(str(default_home(env).absolute()))} " if home else ""
+    return f"{moved}make -s -C {shlex.quote(str(ROOT))}"
