@@ -22,7 +22,8 @@ from libs.common.telemetry.logs import open_logs
 def migrate(services: Sequence[Service], env: Mapping[str, str]) -> None:
     """Schemas, roles, topics, broker users and rules; prints what was done. Safe to repeat."""
     try:
-        asyncio.run(_migrate(services, env))
+        for line in asyncio.run(prepare(services, env)):
+            print(line)
     except (SettingsError, MigrationRefused) as problem:
         sys.exit(f"migrate: {problem}")
 
@@ -52,20 +53,27 @@ def redrive(topics: Sequence[str], services: Sequence[Service], env: Mapping[str
     print(f"{sum(moved.values())} messages put back")
 
 
-async def _migrate(services: Sequence[Service], env: Mapping[str, str]) -> None:
-    admin_url = _needed(env, "MAESTRO_POSTGRES_URL")
-    connection = await asyncpg.connect(admin_url)
+async def prepare(services: Sequence[Service], env: Mapping[str, str]) -> list[str]:
+    """Bring schemas, roles, topics, broker users and rules up to date; what was done, in words."""
+    done: list[str] = []
+    connection = await asyncpg.connect(_needed(env, "MAESTRO_POSTGRES_URL"))
     try:
         for service in services:
             if service.migrations is not None:
                 applied = await migrate_schema(
                     connection, service.name, service.migrations, _role_passwords(service.name, env)
                 )
-                print(f"schema {service.name}: {', '.join(applied) or 'up to date'}")
+                done.append(f"schema {service.name}: {', '.join(applied) or 'up to date'}")
     finally:
         await connection.close()
+    created = await _provision(services, env)
+    done.append(f"topics: {len(created)} created" if created else "topics: up to date")
+    return done
+
+
+async def _provision(services: Sequence[Service], env: Mapping[str, str]) -> list[str]:
     admin = _admin(env)
-    created = await provision(
+    return await provision(
         services,
         bootstrap=admin.bootstrap,
         username=admin.username,
@@ -76,7 +84,6 @@ async def _migrate(services: Sequence[Service], env: Mapping[str, str]) -> None:
         },
         replication=load(Shared, "MAESTRO", env).kafka_replication,
     )
-    print(f"topics: {len(created)} created" if created else "topics: up to date")
 
 
 async def _republish(service: Service, env: Mapping[str, str]) -> dict[str, int]:

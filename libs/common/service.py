@@ -118,5 +118,6 @@ class Running:
 PLATFORM_TABLES: Mapping[str, str] = {
     "outbox": "platform: facts of all tenants, inserted by the app role, read by the relay",
     "inbox": "platform: ids of handled events, no tenant data",
+    "known_tenants": "platform: which tenants there are, for walking over all of them",
     "migrations": "platform: what was applied to this schema",
 }

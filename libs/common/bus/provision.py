@@ -88,7 +88,7 @@ def wanted_rules(services: Iterable[Service]) -> list[AclBinding]:
                 for topic in subscription.topics:
                     dead = dead_letter_topic(topic.name, group)
                     rules += _allow(service.name, ResourceType.TOPIC, dead, AclOperation.WRITE)
-    return rules
+    return list(dict.fromkeys(rules))
 
 
 def _allow(user: str, kind: ResourceType, name: str, operation: AclOperation) -> list[AclBinding]:

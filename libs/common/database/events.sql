@@ -65,3 +65,12 @@ BEGIN
     END LOOP;
     DELETE FROM inbox WHERE handled_at < now() - make_interval(days => keep_inbox_days);
 END $$;
+
+-- The tenants there are, learnt from auth's facts; what walks over all tenants starts here.
+CREATE TABLE known_tenants (
+    tenant_no int4   PRIMARY KEY,
+    tenant    uuid   NOT NULL,
+    name      text   NOT NULL,
+    status    text   NOT NULL,
+    version   bigint NOT NULL
+);

@@ -115,6 +115,7 @@ async def _grant_events(connection: asyncpg.Connection, schema: str) -> None:
         f"GRANT SELECT ON migrations TO {app};"
         f"GRANT INSERT ON outbox TO {app};"
         f"GRANT SELECT, INSERT ON inbox TO {app};"
+        f"GRANT SELECT, INSERT, UPDATE ON known_tenants TO {app};"
         f"GRANT SELECT ON outbox TO {relay};"
         f"GRANT UPDATE (published_at) ON outbox TO {relay};"
         f"REVOKE ALL ON FUNCTION rotate_events(int, int) FROM PUBLIC;"
@@ -137,6 +138,11 @@ async def _ensure_roles(
             "SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)",
             role,
             passwords[role],
+        )
+        await connection.execute(statement)
+        statement = await connection.fetchval(
+            "SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), $1::text)",
+            role,
         )
         await connection.execute(statement)
 

@@ -11,7 +11,7 @@ from libs.common.service import Running, Snapshot
 
 PAGE: Final = 500
 SUBJECT: Final = "maestro-republish"
-_TENANTS: Final = "SELECT tenant_no, tenant FROM tenants ORDER BY tenant_no"
+_TENANTS: Final = "SELECT tenant_no, tenant FROM known_tenants ORDER BY tenant_no"
 
 
 async def republish(running: Running) -> dict[str, int]:

@@ -12,7 +12,7 @@ from starlette.routing import Match
 from starlette.routing import Route as TemplateRoute
 
 from libs.common.errors import Refusal, invalid, too_large, unavailable
-from libs.common.http.manners import Limits, Manners
+from libs.common.http.manners import OWN_API, Limits, Manners, refused
 from libs.common.http.routes import JSON_BODY_LIMIT, Call, Route, Routes, answer_of, caller_of
 from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.http.wire import decode_body, decode_query
@@ -30,6 +30,8 @@ def application(running: Running, routes: Routes, routers: Iterable[APIRouter] =
     """
     own = FastAPI(title=f"Maestro {running.name}", docs_url=None, redoc_url=None, openapi_url=None)
     own.state.running = running
+    own.add_exception_handler(Refusal, _on_refusal)
+    own.add_exception_handler(Exception, _on_failure)
     own.add_exception_handler(RequestValidationError, _on_invalid)
     own.add_exception_handler(404, _on_unknown)
     own.add_exception_handler(405, _on_unknown)
@@ -116,17 +118,34 @@ async def read_body(request: Request, limit: int = JSON_BODY_LIMIT) -> bytes:
     return b"".join(parts)
 
 
-async def _on_invalid(_: Request, problem: Exception) -> Response:
+async def _on_refusal(request: Request, problem: Exception) -> Response:
+    assert isinstance(problem, Refusal)
+    path = request.url.path
+    headers, body = refused(problem, own=path.startswith(OWN_API))
+    answer = Response(body, problem.status)
+    answer.raw_headers = headers
+    return answer
+
+
+async def _on_failure(request: Request, _: Exception) -> Response:
+    # Starlette raises the failure on after this answer, and the manners log it.
+    return await _on_refusal(
+        request, Refusal("INTERNAL_ERROR", "Something went wrong here, not in your request.")
+    )
+
+
+async def _on_invalid(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, RequestValidationError)
     fields = "; ".join(
         f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
         for found in problem.errors()
     )
-    raise invalid(fields)
+    return await _on_refusal(request, invalid(fields))
 
 
 async def _on_unknown(request: Request, _: Exception) -> Response:
-    raise Refusal("ENDPOINT_NOT_FOUND", f"No such operation: {request.method} {request.url.path}")
+    what = f"No such operation: {request.method} {request.url.path}"
+    return await _on_refusal(request, Refusal("ENDPOINT_NOT_FOUND", what))
 
 
 async def _never(_: Request) -> Response:

@@ -120,6 +120,7 @@ class _Answer:
         self.request_id = request_id
         self.status = 499
         self.begun = False
+        self.ended = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -127,23 +128,33 @@ class _Answer:
             self.status = message["status"]
             kept = [pair for pair in message.get("headers", ()) if pair[0] != b"x-request-id"]
             message = {**message, "headers": [*kept, (b"x-request-id", self.request_id.encode())]}
+        elif not message.get("more_body"):
+            self.ended = True
         await self._send(message)
 
     async def refuse(self, refusal: Refusal, *, own: bool) -> None:
         """Answer a refusal; where an answer is under way it is cut, as nothing else is honest."""
+        if self.ended:
+            return
         if self.begun:
             raise ConnectionAbortedError("an answer under way could not be finished")
-        body = _problem(refusal) if own else error_body(refusal)
-        kind = b"application/problem+json" if own else b"application/json"
-        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-        if refusal.retry_after is not None:
-            headers.append((b"retry-after", str(refusal.retry_after).encode()))
-        if refusal.status == 401:
-            headers.append((b"www-authenticate", b'Bearer realm="maestro", Basic realm="maestro"'))
-        if refusal.status == 413:
-            headers.append((b"connection", b"close"))
+        headers, body = refused(refusal, own=own)
         await self({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def refused(refusal: Refusal, *, own: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body of a refusal: MLflow's error JSON, or problem details in our own API."""
+    body = _problem(refusal) if own else error_body(refusal)
+    kind = b"application/problem+json" if own else b"application/json"
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    if refusal.retry_after is not None:
+        headers.append((b"retry-after", str(refusal.retry_after).encode()))
+    if refusal.status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="maestro", Basic realm="maestro"'))
+    if refusal.status == 413:
+        headers.append((b"connection", b"close"))
+    return headers, body
 
 
 def _problem(refusal: Refusal) -> bytes:

@@ -1,0 +1,1 @@
+"""Tests of one service at a time, on real PostgreSQL, Redis and Kafka."""
