@@ -1,0 +1,69 @@
+"""A member's own tokens: make one, list them, end one."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+
+from libs.common.principal import PRINCIPAL_HEADER, Principal
+from libs.common.service import Running
+from services.auth.commands.tokens import end_token, issue_token, user_of
+from services.auth.queries import tokens_of
+from services.auth.schemas import IssuedTokenBody, NewTokenBody, TokenBody, TokenListBody
+
+router = APIRouter(prefix="/api/maestro/v1/tokens", tags=["tokens"])
+
+
+def running_of(request: Request) -> Running:
+    """The service this request came to."""
+    running: Running = request.app.state.running
+    return running
+
+
+async def caller_of(request: Request) -> Principal:
+    """The verified caller; raises a 401 refusal where there is none."""
+    return await running_of(request).verifier.verify(request.headers.get(PRINCIPAL_HEADER))
+
+
+Caller = Annotated[Principal, Depends(caller_of)]
+Here = Annotated[Running, Depends(running_of)]
+
+
+@router.post("", status_code=201, openapi_extra={"x-permission": "token.create"})
+async def create_token(body: NewTokenBody, caller: Caller, running: Here) -> IssuedTokenBody:
+    """Make a token for yourself; its secret is in this answer and nowhere else."""
+    issued = await issue_token(running, caller, body.name, body.expires_in_days)
+    return IssuedTokenBody(
+        id=issued.stored.token_id,
+        name=issued.stored.name,
+        token=issued.secret,
+        created_at=issued.stored.created_at,
+        expires_at=issued.stored.expires_at,
+    )
+
+
+@router.get("", openapi_extra={"x-permission": "token.read"})
+async def list_tokens(caller: Caller, running: Here) -> TokenListBody:
+    """Your tokens, ended ones too; never their secrets."""
+    async with running.database.reading(caller.tenant_no) as connection:
+        rows = await tokens_of(connection, caller.tenant_no, user_of(caller))
+    return TokenListBody(
+        tokens=[
+            TokenBody(
+                id=row.token_id,
+                name=row.name,
+                scopes=list(row.scopes),
+                created_at=row.created_at,
+                expires_at=row.expires_at,
+                last_used_at=row.last_used_at,
+                revoked_at=row.revoked_at,
+            )
+            for row in rows
+        ]
+    )
+
+
+@router.delete("/{token_id}", status_code=204, openapi_extra={"x-permission": "token.delete"})
+async def delete_token(token_id: UUID, caller: Caller, running: Here) -> None:
+    """End one of your tokens, everywhere and at once; ending it twice is no error."""
+    await end_token(running, caller, token_id)

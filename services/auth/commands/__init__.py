@@ -1,0 +1,1 @@
+"""Writes of auth: one function per use case, one transaction each."""

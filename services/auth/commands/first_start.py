@@ -1,0 +1,114 @@
+"""The first start of an installation: one tenant, one owner, one token, one signing key."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID, uuid4
+
+from libs.common.contracts.auth import Tenant, TenantCreated, TokenIssued, User, UserCreated
+from libs.common.database import Connection
+from libs.common.events.outbox import Caused, Recording, UnitOfWork
+from libs.common.failpoints import reach
+from libs.common.settings import SettingsError
+from services.auth.commands.facts import token_state
+from services.auth.commands.keys import ensure_signing_key
+from services.auth.model.credential import ALL_SCOPES, FIRST_WORKSPACE, subject_of
+from services.auth.model.secrets import digest, new_secret
+from services.auth.store import NewToken, add_member, add_tenant, add_token, has_tenant, lock_once
+
+TENANT: Final = "default"
+OWNER: Final = "owner"
+
+
+class FirstTokenUnwritable(SettingsError):
+    """The first start has nowhere to leave the owner's token; the message names the variable."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    tenant_id: UUID
+    tenant_no: int
+    user_id: UUID
+
+
+async def begin_once(running: Recording, encryption_key: bytes, token_file: str) -> bool:
+    """Make the first tenant, owner, token and signing key unless they exist; whether it did.
+
+    The token's file is in place before COMMIT: a crash in between leaves a file whose token is
+    unknown, and the next start writes it anew. The other order could leave an installation that
+    nobody can enter.
+    """
+    async with running.database.transaction() as connection:
+        await lock_once(connection)
+        await ensure_signing_key(connection, encryption_key)
+        if await has_tenant(connection):
+            return False
+        if not token_file:
+            raise FirstTokenUnwritable("Set AUTH_FIRST_TOKEN_FILE: the first token goes there.")
+        owner = _Owner(uuid4(), 0, uuid4())
+        number = await add_tenant(connection, owner.tenant_id, TENANT)
+        owner = _Owner(owner.tenant_id, number, owner.user_id)
+        await add_member(connection, number, owner.user_id, OWNER, OWNER)
+        secret = await _first_token(running, connection, owner)
+        write_secret(Path(token_file), secret)
+        reach("first-start.before-commit")
+    running.wake_relay()
+    return True
+
+
+async def _first_token(running: Recording, connection: Connection, owner: _Owner) -> str:
+    secret = new_secret()
+    stored = await add_token(
+        connection,
+        owner.tenant_no,
+        NewToken(
+            token_id=uuid4(),
+            digest=digest(secret),
+            name="first",
+            user_id=owner.user_id,
+            workspace_id=FIRST_WORKSPACE,
+            scopes=ALL_SCOPES,
+            expires_in_days=None,
+        ),
+    )
+    tenant = str(owner.tenant_id)
+    caused = Caused(tenant, owner.tenant_no, subject_of(owner.user_id))
+    work = UnitOfWork(connection, caused)
+    work.record(
+        TenantCreated(
+            version=1,
+            tenant=Tenant(tenant=tenant, tenant_no=owner.tenant_no, name=TENANT, status="active"),
+        )
+    )
+    work.record(
+        UserCreated(
+            version=1,
+            user=User(user_id=str(owner.user_id), login=OWNER, role=OWNER, status="active"),
+        )
+    )
+    work.record(TokenIssued(version=stored.version, token=token_state(stored)))
+    await work.flush(running)
+    return secret
+
+
+def write_secret(path: Path, secret: str) -> None:
+    """Put a secret into a file that only its owner reads, whole or not at all, and durably."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = path.with_name(f".{path.name}.{uuid4().hex}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{secret}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as problem:
+        raise FirstTokenUnwritable(
+            f"AUTH_FIRST_TOKEN_FILE: {path} cannot be written: {problem.strerror}"
+        ) from problem

@@ -1,0 +1,59 @@
+"""A credential as auth knows it, and the reasons for which it is not accepted."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+FIRST_WORKSPACE: Final = 1
+ALL_SCOPES: Final = ("*",)
+
+
+def subject_of(user_id: UUID) -> str:
+    """How a user is named in principals, facts and the audit trail."""
+    return f"user:{user_id}"
+
+
+class CredentialRefused(Exception):
+    """A credential that is not accepted; the message tells its holder why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A token with the member and the tenant it speaks for, as read in one statement.
+
+    `expired` and `last_use_is_stale` were decided by the database's clock.
+    """
+
+    tenant_no: int
+    tenant_id: UUID
+    tenant_status: str
+    policy_epoch: int
+    user_id: UUID
+    user_status: str
+    membership_status: str
+    token_id: UUID
+    workspace_id: int
+    scopes: tuple[str, ...]
+    expires_at: datetime | None
+    expired: bool
+    revoked: bool
+    last_use_is_stale: bool
+
+    @property
+    def subject(self) -> str:
+        """Whom it speaks for, as it stands in the principal's `sub`."""
+        return subject_of(self.user_id)
+
+    def insist_usable(self) -> None:
+        """Raise CredentialRefused unless the credential may be used now."""
+        if self.revoked:
+            raise CredentialRefused("the token was revoked")
+        if self.expired:
+            raise CredentialRefused("the token has expired")
+        if "suspended" in (self.tenant_status, self.user_status, self.membership_status):
+            raise CredentialRefused("the account is suspended")
+
+
+UNKNOWN: Final = "no such token here; it may belong to another installation"
+MALFORMED: Final = "this is no token: mistyped or cut short (its checksum does not fit)"

@@ -1,0 +1,41 @@
+"""What auth holds in memory while it runs: the key ring and who may exchange tokens."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from libs.common.service import Running
+from libs.common.settings import SettingsError
+from libs.common.telemetry.logs import logger
+from services.auth.commands.first_start import begin_once
+from services.auth.keys import KeyRing
+from services.auth.model.signing import KeyEncryptionKeyRefused
+from services.auth.settings import Settings
+
+_NO_AUDIENCE: Final = frozenset({"gateway"})
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`clients` holds the secrets of services by name, `audiences` whom principals are for."""
+
+    keys: KeyRing
+    clients: dict[str, str]
+    audiences: frozenset[str]
+
+
+@asynccontextmanager
+async def opens(running: Running) -> AsyncIterator[State]:
+    """Begin the installation where that is still to do, then hold the keys while auth runs."""
+    settings: Settings = running.settings
+    clients, encryption_key = settings.clients(), settings.encryption_key()
+    if await begin_once(running, encryption_key, settings.first_token_file):
+        _log.info("installation_begun", file=settings.first_token_file)
+    keys = KeyRing(running.database, encryption_key)
+    try:
+        await keys.read()
+    except KeyEncryptionKeyRefused as problem:
+        raise SettingsError(str(problem)) from None
+    yield State(keys, clients, frozenset({"auth", *clients}) - _NO_AUDIENCE)

@@ -1,0 +1,111 @@
+"""The gateway's ASGI app: credential, principal, route, stream; no JSON on the way."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import Final
+
+from starlette.responses import PlainTextResponse, Response
+
+from libs.common.errors import Refusal, denied, invalid, unavailable
+from libs.common.http.types import ASGIApp, Receive, Scope, Send
+from libs.common.service import Running
+from libs.common.telemetry import metrics
+from services.gateway.credentials import presented
+from services.gateway.forwarding import forward
+from services.gateway.headers import header
+from services.gateway.principals import Principals
+from services.gateway.readiness import readiness
+from services.gateway.routes import UPSTREAMS, Route, climbs, route_of
+from services.gateway.settings import Settings
+
+_WORKSPACE_HEADER: Final = b"x-mlflow-workspace"
+_PROXY_HEADERS: Final = (b"forwarded", b"x-forwarded-for", b"x-real-ip")
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Answers a few paths itself and hands all others to their service."""
+
+    principals: Principals
+    peers: Mapping[str, ASGIApp]
+    settings: Settings
+    metrics_networks: tuple[IPv4Network | IPv6Network, ...]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; refusals are raised and become answers in the manners around."""
+        path: str = scope["path"]
+        route = route_of(path)
+        if route is None:
+            answer = await self._own(path, scope)
+            await answer(scope, receive, send)
+            return
+        scope["route_name"] = route.kind
+        if climbs(path):
+            raise invalid("Invalid path")
+        principal = None if route.public else await self._principal(route, scope)
+        await forward(
+            route.upstream,
+            self._upstream(route.upstream),
+            scope,
+            receive,
+            send,
+            principal=principal,
+            silence_seconds=self.settings.upstream_seconds,
+        )
+
+    def _upstream(self, name: str) -> ASGIApp:
+        # Looked up at each request: in one process the services start after one another.
+        app = self.peers.get(name)
+        if app is None:
+            raise unavailable(f"The {name} service has not started; try again.")
+        return app
+
+    async def _principal(self, route: Route, scope: Scope) -> bytes:
+        headers = scope["headers"]
+        workspace = header(headers, _WORKSPACE_HEADER)
+        if workspace is not None and workspace.strip():
+            # MLflow's code and words; its status is 500, which its client would retry for minutes.
+            raise Refusal(
+                "FEATURE_DISABLED",
+                "Workspace APIs are not available: workspaces are not enabled on this server",
+                status=400,
+            )
+        passport = await self.principals.passport(presented(headers))
+        return passport.principals[route.upstream]
+
+    async def _own(self, path: str, scope: Scope) -> Response:
+        scope["route_name"] = path[1:] if path in ("/health", "/ready", "/metrics") else "unknown"
+        if path == "/health":
+            return PlainTextResponse("OK")
+        if path == "/ready":
+            return await readiness(self.peers, UPSTREAMS)
+        if path == "/metrics":
+            if not self._may_read_metrics(scope):
+                raise denied("/metrics is not for this address: see GATEWAY_METRICS_ALLOWED.")
+            return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+        raise Refusal("ENDPOINT_NOT_FOUND", f"No such operation: {scope['method']} {path}")
+
+    def _may_read_metrics(self, scope: Scope) -> bool:
+        # Behind a proxy on this machine everybody comes from loopback.
+        if any(name in _PROXY_HEADERS for name, _ in scope["headers"]):
+            return False
+        client = scope.get("client")
+        if client is None:
+            return False
+        try:
+            address = ip_address(client[0])
+        except ValueError:
+            return False
+        return any(address in network for network in self.metrics_networks)
+
+
+def api(running: Running) -> ASGIApp:
+    """The gateway over the services it was given, which are apps in this process or remote."""
+    settings: Settings = running.settings
+    return Gateway(
+        principals=running.state,
+        peers=running.peers,
+        settings=settings,
+        metrics_networks=settings.metrics_networks(),
+    )

@@ -1,0 +1,110 @@
+"""Hands a request to its service and the answer back, both bodies streamed untouched."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from libs.common.errors import unavailable
+from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
+from libs.common.telemetry.tracing import current_traceparent
+from services.gateway.headers import Headers, passed_back, passed_on
+from services.gateway.metrics import SILENT_UPSTREAMS
+
+_TRACEPARENT: Final = b"traceparent"
+
+
+class _Watch:
+    """Ends a request whose service is silent; time that the client takes does not count."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self._clock: Callable[[], float] = asyncio.get_running_loop().time
+        self.timeout = asyncio.timeout(limit)
+
+    def pause(self) -> None:
+        """The client is at work: it sends, or takes what it was sent."""
+        self.timeout.reschedule(None)
+
+    def resume(self) -> None:
+        """The service is at work again."""
+        self.timeout.reschedule(self._clock() + self._limit)
+
+
+class _Received:
+    """The request body's way in; back-pressure is the server's, which reads when we ask."""
+
+    __slots__ = ("_ended", "_receive", "_watch")
+
+    def __init__(self, receive: Receive, watch: _Watch) -> None:
+        self._receive = receive
+        self._watch = watch
+        self._ended = False
+
+    async def __call__(self) -> Message:
+        if self._ended:
+            # A service that waits for the client to leave is not waiting for the client's work.
+            return await self._receive()
+        self._watch.pause()
+        message = await self._receive()
+        self._watch.resume()
+        self._ended = not message.get("more_body", False)
+        return message
+
+
+class _Sent:
+    """The answer's way out; the client's pace is awaited here, so nothing piles up."""
+
+    __slots__ = ("_send", "_watch", "begun", "ended")
+
+    def __init__(self, send: Send, watch: _Watch) -> None:
+        self._send = send
+        self._watch = watch
+        self.begun = False
+        self.ended = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+            message = {**message, "headers": passed_back(message.get("headers", ()))}
+        elif message["type"] == "http.response.body":
+            self.ended = not message.get("more_body", False)
+        self._watch.pause()
+        await self._send(message)
+        self._watch.resume()
+
+
+async def forward(
+    name: str,
+    upstream: ASGIApp,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    principal: bytes | None,
+    silence_seconds: float,
+) -> None:
+    """Have `upstream` answer; a refusal 503 where it is away, broken off or silent too long."""
+    watch = _Watch(silence_seconds)
+    sent = _Sent(send, watch)
+    asked = {**scope, "headers": _with_trace(passed_on(scope["headers"], principal))}
+    try:
+        async with watch.timeout:
+            await upstream(asked, _Received(receive, watch), sent)
+    except TimeoutError as problem:
+        SILENT_UPSTREAMS.labels(name).inc()
+        raise unavailable(f"The {name} service is silent; try again.") from problem
+    except ConnectionAbortedError:
+        raise
+    except OSError as problem:
+        raise unavailable(f"The {name} service is away; try again.") from problem
+    if not sent.begun:
+        raise unavailable(f"The {name} service gave no answer; try again.")
+
+
+def _with_trace(headers: Headers) -> Headers:
+    """The headers with the gateway's own span as the parent, where traces are on."""
+    trace = current_traceparent()
+    if not trace:
+        return headers
+    kept = [pair for pair in headers if pair[0] != _TRACEPARENT]
+    return [*kept, (_TRACEPARENT, trace.encode())]

@@ -1,0 +1,138 @@
+"""The signed principals of the credentials in use: from memory, from Redis, or from auth."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from libs.common.errors import Refusal
+from libs.common.telemetry.logs import logger
+from services.gateway.credentials import Presented
+from services.gateway.exchange import Passport
+from services.gateway.metrics import FOUND_IN, RENEWALS_FAILED
+from services.gateway.revocations import Revocations
+from services.gateway.shared_cache import SharedCache
+
+MOST_PASSPORTS: Final = 20_000
+MOST_REFUSALS: Final = 10_000
+REFUSED_SECONDS: Final = 2.0
+_RENEWAL_PAUSE_SECONDS: Final = 2.0
+_REVOKED: Final = "the token was revoked"
+_log = logger(__name__)
+
+
+class Principals:
+    """Finds the passport of a presented credential, fetching each at most once at a time.
+
+    A passport is used until shortly before it expires, whatever happens to auth, Redis or Kafka
+    meanwhile; that life is the bound within which a revocation acts when nobody can tell of it.
+    A refusal is remembered for two seconds, so that a wrong token in a loop costs auth little.
+    """
+
+    def __init__(
+        self,
+        exchange: Callable[[Presented], Awaitable[Passport]],
+        shared: SharedCache,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.revocations = Revocations(self._forget_everything, clock)
+        self._exchange = exchange
+        self._shared = shared
+        self._clock = clock
+        self._passports: OrderedDict[bytes, Passport] = OrderedDict()
+        self._refusals: OrderedDict[bytes, tuple[float, Refusal]] = OrderedDict()
+        self._flights: dict[bytes, asyncio.Task[Passport]] = {}
+        self._pause_renewals_until = 0.0
+        self._epoch = 0
+
+    async def passport(self, presented: Presented) -> Passport:
+        """The passport of a credential; raises the refusal 401 or 503 that answers the request."""
+        key = presented.key()
+        now = self._clock()
+        known = self._passports.get(key)
+        if known is not None and known.expires_at > now:
+            if self.revocations.covers(known.actor):
+                del self._passports[key]
+                raise presented.refusal(_REVOKED)
+            self._passports.move_to_end(key)
+            FOUND_IN["memory"].inc()
+            if known.renew_at < now and self._pause_renewals_until < now:
+                self._flight(key, presented, renewal=True)
+            return known
+        refused = self._refusals.get(key)
+        if refused is not None and refused[0] > now:
+            FOUND_IN["refused"].inc()
+            raise refused[1]
+        # Shielded: one waiter that leaves must not take the answer from the others.
+        return await asyncio.shield(self._flight(key, presented, renewal=False))
+
+    async def close(self) -> None:
+        """End what is under way."""
+        for flight in list(self._flights.values()):
+            flight.cancel()
+        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+        await self._shared.close()
+
+    def _flight(self, key: bytes, presented: Presented, *, renewal: bool) -> asyncio.Task[Passport]:
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = asyncio.create_task(self._fetch(key, presented, renewal=renewal))
+            self._flights[key] = flight
+            flight.add_done_callback(lambda done: self._landed(key, done))
+        return flight
+
+    def _landed(self, key: bytes, flight: asyncio.Task[Passport]) -> None:
+        self._flights.pop(key, None)
+        if flight.cancelled():
+            return
+        problem = flight.exception()
+        if problem is not None and not isinstance(problem, Refusal):
+            _log.error("passport_not_fetched", error=repr(problem))
+
+    async def _fetch(self, key: bytes, presented: Presented, *, renewal: bool) -> Passport:
+        epoch = self._epoch
+        try:
+            if not renewal and (shared := await self._from_redis(presented)) is not None:
+                FOUND_IN["redis"].inc()
+                return self._keep(key, shared, epoch)
+            passport = await self._exchange(presented)
+        except Refusal as refusal:
+            self._note_failure(key, refusal, renewal=renewal)
+            raise
+        if self.revocations.covers(passport.actor):
+            raise presented.refusal(_REVOKED)
+        FOUND_IN["auth"].inc()
+        self._shared.write(presented, passport)
+        return self._keep(key, passport, epoch)
+
+    async def _from_redis(self, presented: Presented) -> Passport | None:
+        passport = await self._shared.read(presented)
+        if passport is None or self.revocations.covers(passport.actor):
+            return None
+        # Minted before we listened, it may have been revoked without our hearing of it.
+        return passport if self.revocations.would_have_heard(passport.minted_at) else None
+
+    def _keep(self, key: bytes, passport: Passport, epoch: int) -> Passport:
+        # Fetched across a gap in the broadcast, it serves the one request that asked and no more.
+        if epoch == self._epoch:
+            self._passports[key] = passport
+            self._passports.move_to_end(key)
+            if len(self._passports) > MOST_PASSPORTS:
+                self._passports.popitem(last=False)
+        return passport
+
+    def _note_failure(self, key: bytes, refusal: Refusal, *, renewal: bool) -> None:
+        if refusal.status == 401:
+            self._passports.pop(key, None)
+            self._refusals[key] = (self._clock() + REFUSED_SECONDS, refusal)
+            self._refusals.move_to_end(key)
+            if len(self._refusals) > MOST_REFUSALS:
+                self._refusals.popitem(last=False)
+        elif renewal:
+            RENEWALS_FAILED.inc()
+            self._pause_renewals_until = self._clock() + _RENEWAL_PAUSE_SECONDS
+
+    def _forget_everything(self) -> None:
+        self._epoch += 1
+        self._passports.clear()

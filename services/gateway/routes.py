@@ -1,0 +1,73 @@
+"""Which service answers which path: the gateway's whole routing table.
+
+A path is known by its first four parts (`/api/2.0/mlflow/runs`), whatever follows; the services
+know the rest. Anything that is not here is answered with 404.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+_DEPTH: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a path goes: `upstream` is a service's name, `kind` the label in metrics.
+
+    A public route is answered without a credential.
+    """
+
+    upstream: str
+    kind: str
+    public: bool = False
+
+
+_TRACKING: Final = ("experiments", "runs", "metrics", "logged-models", "artifacts")
+_REGISTRY: Final = ("registered-models", "model-versions")
+_PREFIXES: Final = ("/api", "/ajax-api")
+
+_BOTH_PREFIXES: Final[Mapping[str, Route]] = {
+    **{f"/2.0/mlflow/{kind}": Route("tracking", kind) for kind in _TRACKING},
+    **{f"/2.0/mlflow/{kind}": Route("registry", kind) for kind in _REGISTRY},
+    "/2.0/mlflow/upload-artifact": Route("tracking", "artifacts"),
+    "/2.0/mlflow-artifacts/artifacts": Route("tracking", "artifact-bytes"),
+    "/2.0/mlflow-artifacts/presigned": Route("tracking", "artifact-bytes"),
+    "/2.0/mlflow-artifacts/mpu": Route("tracking", "artifact-bytes"),
+    "/3.0/mlflow/server-info": Route("tracking", "server-info", public=True),
+}
+
+ROUTES: Final[Mapping[str, Route]] = {
+    **{
+        f"{prefix}{path}": replace(route)
+        for prefix in _PREFIXES
+        for path, route in _BOTH_PREFIXES.items()
+    },
+    "/api/maestro/v1/tokens": Route("auth", "tokens"),
+}
+
+# Paths that are answered only as they stand, without anything behind them.
+EXACT: Final[Mapping[str, Route]] = {
+    "/version": Route("tracking", "version", public=True),
+    "/get-artifact": Route("tracking", "artifact-bytes"),
+    "/model-versions/get-artifact": Route("registry", "artifact-bytes"),
+}
+
+UPSTREAMS: Final = ("auth", "tracking", "registry")
+
+
+def route_of(path: str) -> Route | None:
+    """The route of a decoded path, None where nobody answers."""
+    exact = EXACT.get(path)
+    if exact is not None:
+        return exact
+    parts = path.split("/", _DEPTH + 1)
+    route = ROUTES.get("/".join(parts[: _DEPTH + 1]))
+    if route is not None and route.public and len(parts) > _DEPTH + 1:
+        return None
+    return route
+
+
+def climbs(path: str) -> bool:
+    """Whether a decoded path has `.` or `..` as a part, which no endpoint of ours has."""
+    return "/." in path and any(part in (".", "..") for part in path.split("/"))

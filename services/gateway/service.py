@@ -1,0 +1,54 @@
+"""The gateway on one page: no schema, one broadcast, and the services behind it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from libs.common.service import Running, Service
+from services.gateway.api import api
+from services.gateway.consumers import REVOCATIONS
+from services.gateway.exchange import Exchange
+from services.gateway.principals import Principals
+from services.gateway.routes import UPSTREAMS
+from services.gateway.settings import Settings
+from services.gateway.shared_cache import ANSWER_SECONDS, SharedCache
+
+
+@asynccontextmanager
+async def opens(running: Running) -> AsyncIterator[Principals]:
+    """The principals' cache, over Redis where there is one, for as long as the gateway lives."""
+    settings: Settings = running.settings
+    store = _redis(running.shared.redis_url) if running.shared.redis_url else None
+    exchange = Exchange(running.peers, settings.auth_client_secret, UPSTREAMS)
+    principals = Principals(exchange, SharedCache(store, UPSTREAMS))
+    try:
+        yield principals
+    finally:
+        await principals.close()
+        if store is not None:
+            await store.aclose()
+
+
+def _redis(url: str) -> Redis:
+    # No retries: a second level that does not answer at once is passed over.
+    return Redis.from_url(
+        url,
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=16,
+    )
+
+
+SERVICE: Final = Service(
+    name="gateway",
+    settings=Settings,
+    api=api,
+    subscriptions=(REVOCATIONS,),
+    peers=UPSTREAMS,
+    opens=opens,
+)

@@ -1,0 +1,29 @@
+"""The gateway's own variables (GATEWAY_…)."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+import msgspec
+
+from libs.common.settings import SettingsError
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gateway reads beyond what every process reads.
+
+    `auth_client_secret` is what it shows to auth when it exchanges a credential.
+    `metrics_allowed` lists the networks that may read /metrics, loopback alone by default.
+    `upstream_seconds` is how long a service may be silent before the gateway answers for it.
+    """
+
+    auth_client_secret: str
+    metrics_allowed: str = "127.0.0.0/8,::1/128"
+    upstream_seconds: float = 60.0
+
+    def metrics_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of `metrics_allowed`; raises SettingsError when one is malformed."""
+        try:
+            return tuple(
+                ip_network(text.strip()) for text in self.metrics_allowed.split(",") if text.strip()
+            )
+        except ValueError as problem:
+            raise SettingsError(f"GATEWAY_METRICS_ALLOWED: {problem}") from None
