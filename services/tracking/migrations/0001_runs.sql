@@ -3,7 +3,8 @@
 -- All are tenant tables: tenant_no leads every key and foreign key, and row level security is
 -- forced on each. `workspace_id` stands where a row is found by an id that a caller sends.
 -- Values that come in as an id but stay inside (run_no, key_no, context_no) are short numbers,
--- because they are repeated in every metric point.
+-- because they are repeated in every metric point. Text is compared by its bytes ("C"), so that
+-- an order does not depend on where the database was made.
 
 -- The last experiment id each tenant has given; "0" is its `Default`, made on first use.
 CREATE TABLE experiment_counters (
@@ -16,7 +17,7 @@ CREATE TABLE experiments (
     experiment_id     int4 NOT NULL,
     workspace_id      int4 NOT NULL,
     version           int4 NOT NULL DEFAULT 1,
-    name              text NOT NULL,
+    name              text COLLATE "C" NOT NULL,
     artifact_location text NOT NULL,
     lifecycle_stage   text NOT NULL DEFAULT 'active'
                       CHECK (lifecycle_stage IN ('active', 'deleted')),
@@ -32,8 +33,8 @@ CREATE INDEX experiments_newest
 CREATE TABLE experiment_tags (
     tenant_no     int4 NOT NULL,
     experiment_id int4 NOT NULL,
-    key           text NOT NULL,
-    value         text NOT NULL,
+    key           text COLLATE "C" NOT NULL,
+    value         text COLLATE "C" NOT NULL,
     PRIMARY KEY (tenant_no, experiment_id, key),
     FOREIGN KEY (tenant_no, experiment_id) REFERENCES experiments ON DELETE CASCADE
 );
@@ -49,13 +50,13 @@ CREATE TABLE runs (
     start_time      int8 NOT NULL,
     end_time        int8,
     deleted_time    int8,
-    status          text NOT NULL
+    status          text COLLATE "C" NOT NULL
                     CHECK (status IN ('RUNNING', 'SCHEDULED', 'FINISHED', 'FAILED', 'KILLED')),
     lifecycle_stage text NOT NULL DEFAULT 'active'
                     CHECK (lifecycle_stage IN ('active', 'deleted')),
-    name            text NOT NULL,
-    user_id         text NOT NULL,
-    artifact_uri    text NOT NULL,
+    name            text COLLATE "C" NOT NULL,
+    user_id         text COLLATE "C" NOT NULL,
+    artifact_uri    text COLLATE "C" NOT NULL,
     created_by      text NOT NULL,
     PRIMARY KEY (tenant_no, run_no),
     UNIQUE (tenant_no, run_id),
@@ -66,8 +67,8 @@ CREATE INDEX runs_newest ON runs (tenant_no, experiment_id, start_time DESC, run
 CREATE TABLE params (
     tenant_no int4 NOT NULL,
     run_no    int8 NOT NULL,
-    key       text NOT NULL,
-    value     text NOT NULL,
+    key       text COLLATE "C" NOT NULL,
+    value     text COLLATE "C" NOT NULL,
     PRIMARY KEY (tenant_no, run_no, key),
     FOREIGN KEY (tenant_no, run_no) REFERENCES runs ON DELETE CASCADE
 );
@@ -77,9 +78,9 @@ CREATE TABLE params (
 CREATE TABLE run_tags (
     tenant_no int4 NOT NULL,
     run_no    int8 NOT NULL,
-    key       text NOT NULL,
-    value     text NOT NULL,
-    parent    text GENERATED ALWAYS AS
+    key       text COLLATE "C" NOT NULL,
+    value     text COLLATE "C" NOT NULL,
+    parent    text COLLATE "C" GENERATED ALWAYS AS
               (CASE WHEN key = 'mlflow.parentRunId' THEN left(value, 64) END) STORED,
     PRIMARY KEY (tenant_no, run_no, key),
     FOREIGN KEY (tenant_no, run_no) REFERENCES runs ON DELETE CASCADE
@@ -89,7 +90,7 @@ CREATE INDEX run_tags_parent ON run_tags (tenant_no, parent) WHERE parent IS NOT
 CREATE TABLE metric_keys (
     tenant_no int4 NOT NULL,
     key_no    int4 NOT NULL GENERATED ALWAYS AS IDENTITY,
-    key       text NOT NULL,
+    key       text COLLATE "C" NOT NULL,
     PRIMARY KEY (tenant_no, key_no),
     UNIQUE (tenant_no, key)
 );
@@ -98,9 +99,9 @@ CREATE TABLE metric_keys (
 CREATE TABLE metric_contexts (
     tenant_no      int4 NOT NULL,
     context_no     int4 NOT NULL GENERATED ALWAYS AS IDENTITY,
-    model_id       text NOT NULL,
-    dataset_name   text NOT NULL,
-    dataset_digest text NOT NULL,
+    model_id       text COLLATE "C" NOT NULL,
+    dataset_name   text COLLATE "C" NOT NULL,
+    dataset_digest text COLLATE "C" NOT NULL,
     PRIMARY KEY (tenant_no, context_no),
     UNIQUE (tenant_no, model_id, dataset_name, dataset_digest)
 );
@@ -138,9 +139,9 @@ CREATE TABLE datasets (
     tenant_no     int4 NOT NULL,
     dataset_no    int8 NOT NULL GENERATED ALWAYS AS IDENTITY,
     experiment_id int4 NOT NULL,
-    name          text NOT NULL,
-    digest        text NOT NULL,
-    source_type   text NOT NULL,
+    name          text COLLATE "C" NOT NULL,
+    digest        text COLLATE "C" NOT NULL,
+    source_type   text COLLATE "C" NOT NULL,
     source        text NOT NULL,
     schema        text NOT NULL DEFAULT '',
     profile       text NOT NULL DEFAULT '',
@@ -163,8 +164,8 @@ CREATE TABLE input_tags (
     tenant_no  int4 NOT NULL,
     run_no     int8 NOT NULL,
     dataset_no int8 NOT NULL,
-    key        text NOT NULL,
-    value      text NOT NULL,
+    key        text COLLATE "C" NOT NULL,
+    value      text COLLATE "C" NOT NULL,
     PRIMARY KEY (tenant_no, run_no, dataset_no, key),
     FOREIGN KEY (tenant_no, run_no, dataset_no) REFERENCES inputs ON DELETE CASCADE
 );
@@ -174,7 +175,7 @@ CREATE TABLE run_models (
     tenant_no int4 NOT NULL,
     run_no    int8 NOT NULL,
     direction text NOT NULL CHECK (direction IN ('input', 'output')),
-    model_id  text NOT NULL,
+    model_id  text COLLATE "C" NOT NULL,
     step      int8 NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_no, run_no, direction, model_id),
     FOREIGN KEY (tenant_no, run_no) REFERENCES runs ON DELETE CASCADE

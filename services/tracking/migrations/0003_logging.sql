@@ -67,6 +67,18 @@ BEGIN
     RETURN numbers;
 END $$;
 
+-- The first of `p_models` ('' or `m-` and 32 hex digits) that no logged model has, NULL if none.
+CREATE FUNCTION unknown_model(p_tenant_no int4, p_workspace_id int4, p_models text[]) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT u.model FROM (SELECT DISTINCT x FROM unnest(p_models) AS x WHERE x <> '') AS u (model)
+    WHERE NOT EXISTS (
+        SELECT FROM logged_models m
+        WHERE m.tenant_no = p_tenant_no AND m.model_id = substr(u.model, 3)::uuid
+              AND m.workspace_id = p_workspace_id
+    )
+    ORDER BY u.model LIMIT 1
+$$;
+
 -- Metrics, params and tags of one run. The arrays of models, dataset names and digests are empty
 -- where no point of the request has a context.
 CREATE FUNCTION log_batch(
@@ -80,6 +92,7 @@ CREATE FUNCTION log_batch(
 DECLARE
     run      int8;
     stage    text;
+    absent   text;
     changed  jsonb;
     numbers  int4[];
     contexts int4[];
@@ -91,6 +104,13 @@ BEGIN
         RETURN jsonb_build_object('why', 'no-run');
     ELSIF stage <> 'active' THEN
         RETURN jsonb_build_object('why', 'run-not-active', 'stage', stage);
+    END IF;
+
+    IF cardinality(p_models) > 0 THEN
+        absent := unknown_model(p_tenant_no, p_workspace_id, p_models);
+        IF absent IS NOT NULL THEN
+            RETURN jsonb_build_object('why', 'no-model', 'model', absent);
+        END IF;
     END IF;
 
     IF cardinality(p_param_keys) > 0 THEN
@@ -142,6 +162,59 @@ BEGIN
 
     PERFORM tell(event_ids, topics, types, keys, versions, payloads,
                  p_tenant, p_tenant_no, p_subject, p_traceparent);
+    RETURN NULL;
+END $$;
+
+-- One metric point: what log_batch does for many, without its arrays, which cost more than a point.
+CREATE FUNCTION log_metric(
+    p_workspace_id int4, p_run_id uuid, p_key text, p_value float8, p_time int8, p_step int8,
+    p_model text, p_name text, p_digest text,
+    event_id uuid, topic text, type text, key text, version int8, payload text,
+    p_tenant uuid, p_tenant_no int4, p_subject text, p_traceparent text
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+    run     int8;
+    stage   text;
+    absent  text;
+    number  int4;
+    context int4;
+BEGIN
+    PERFORM set_config('app.tenant', p_tenant_no::text, true);
+    SELECT r.run_no, r.lifecycle_stage INTO run, stage FROM runs r
+    WHERE r.tenant_no = p_tenant_no AND r.run_id = p_run_id AND r.workspace_id = p_workspace_id;
+    IF run IS NULL THEN
+        RETURN jsonb_build_object('why', 'no-run');
+    ELSIF stage <> 'active' THEN
+        RETURN jsonb_build_object('why', 'run-not-active', 'stage', stage);
+    END IF;
+    IF p_model <> '' THEN
+        absent := unknown_model(p_tenant_no, p_workspace_id, ARRAY[p_model]);
+        IF absent IS NOT NULL THEN
+            RETURN jsonb_build_object('why', 'no-model', 'model', absent);
+        END IF;
+    END IF;
+    SELECT k.key_no INTO number FROM metric_keys k
+    WHERE k.tenant_no = p_tenant_no AND k.key = p_key;
+    IF number IS NULL THEN
+        number := (numbers_of_keys(p_tenant_no, ARRAY[p_key]))[1];
+    END IF;
+    IF p_model <> '' OR p_name <> '' THEN
+        context := (numbers_of_contexts(p_tenant_no, ARRAY[p_model], ARRAY[p_name],
+                                        ARRAY[p_digest]))[1];
+    END IF;
+    INSERT INTO metric_points (tenant_no, key_no, run_no, step, ts, value, context_no)
+    VALUES (p_tenant_no, number, run, p_step, p_time, p_value, context);
+    INSERT INTO latest_metrics AS l (tenant_no, key_no, run_no, step, ts, value)
+    VALUES (p_tenant_no, number, run, p_step, p_time, p_value)
+    ON CONFLICT (tenant_no, run_no, key_no) DO UPDATE
+    SET step = EXCLUDED.step, ts = EXCLUDED.ts, value = EXCLUDED.value
+    WHERE (EXCLUDED.step, EXCLUDED.ts, comparable(EXCLUDED.value))
+          > (l.step, l.ts, comparable(l.value));
+    INSERT INTO outbox (event_id, topic, type, key, version, payload, tenant, tenant_no, subject,
+                        traceparent)
+    VALUES (event_id, topic, type, key, version, payload, p_tenant, p_tenant_no, p_subject,
+            p_traceparent);
     RETURN NULL;
 END $$;
 
