@@ -137,6 +137,7 @@ class Relay:
         results = await asyncio.gather(*(future for _, future in sent), return_exceptions=True)
         done: list[int] = []
         stopped: set[tuple[str, str, str]] = set()
+        failure: BaseException | None = None
         for row, result in zip(rows, results, strict=True):
             key = (row["topic"], row["tenant"], row["key"])
             if isinstance(result, BaseException) or key in stopped:
@@ -154,6 +155,9 @@ class Relay:
         reach("relay.after-publish")
         if done:
             await connection.execute(_MARK, done)
+        if failure is not None:
+            left = len(rows) - len(done)
+            _log.warning("facts_wait", service=self._service, left=left, error=repr(failure))
         return 0 if stopped else len(done)
 
     async def _send(self, row: asyncpg.Record) -> Awaitable[object]:
