@@ -143,9 +143,7 @@ class Relay:
             if isinstance(result, BaseException) or key in stopped:
                 stopped.add(key)
                 OUTBOX_FAILURES.labels(self._service, row["topic"]).inc()
-                _log.warning(
-                    "fact_not_published", event_id=str(row["event_id"]), error=repr(result)
-                )
+                failure = failure or (result if isinstance(result, BaseException) else None)
             else:
                 done.append(row["seq"])
                 FACTS_PUBLISHED.labels(self._service, row["topic"]).inc()
