@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from services import SERVICES
+from services import all_services
 from tools.contracts import frozen
 from tools.contracts.generated import generated_files
 from tools.contracts.landscape import declared
@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> int:
     """Compare or write; 1 when something is out of date or a promise would be broken."""
     options = _options(arguments)
     root = Path.cwd()
-    landscape = declared(SERVICES)
+    landscape = declared(all_services())
     problems = landscape.mistakes()
     if not options.unpublished:
         problems += frozen.broken_promises(root, landscape.topics)

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from libs.common.bus.work import dead_letter_topic
 from libs.common.contracts.topic import Topic
 from tools.contracts.landscape import Landscape, Reading
 from tools.contracts.schemas import shared
@@ -32,7 +33,7 @@ def document(landscape: Landscape, version: str) -> str:
         "components": {
             "messages": _messages(landscape, payloads),
             "schemas": {**components, "CloudEventHeaders": HEADERS, "DeadLetterHeaders": REASONS},
-            "securitySchemes": {"scram": {"type": "scramSha512"}},
+            "securitySchemes": {"scram": {"type": "scramSha256"}},
         },
     }
     return NOTE + msgspec.yaml.encode(whole).decode()
@@ -73,7 +74,7 @@ def _channels(landscape: Landscape) -> Node:
 
 def dead_letters(reading: Reading) -> str:
     """The topic that takes what a subscription could not handle."""
-    return f"{reading.topic.name}.{reading.name}.dlt"
+    return dead_letter_topic(reading.topic.name, reading.name)
 
 
 def _about(topic: Topic) -> str:
@@ -185,5 +186,9 @@ HEADERS: Node = {
 REASONS: Node = {
     "type": "object",
     "description": "The headers the message came with, and why it was put aside.",
-    "properties": {},
+    "properties": {
+        "maestro_dead_reason": _header("the last error"),
+        "maestro_dead_from": _header("<topic>/<partition>/<offset>"),
+    },
+    "required": ["maestro_dead_reason", "maestro_dead_from"],
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from libs.common import contracts
+from libs.common.bus.work import group_of
 from libs.common.contracts.topic import Topic
 from libs.common.service import Service, Subscription
 
@@ -21,7 +22,7 @@ class Reading:
     @property
     def name(self) -> str:
         """The consumer group of a work subscription; a broadcast is named alike but has none."""
-        return f"{self.service}.{self.subscription.name}"
+        return group_of(self.service, self.subscription)
 
     @property
     def facts(self) -> list[str]:

@@ -26,7 +26,7 @@ FRAGMENT = re.compile(
 )
 ALLOWED = frozenset({"store", "queries", "consumers", "migrations"})
 RUNNERS = frozenset({"execute", "executemany", "fetch", "fetchrow", "fetchval", "prepare"})
-MARKER = re.compile(r"#\s*built-sql:\s*\S+\s+\S+")
+MARKER = re.compile(r"#\s*(?:built-sql:|noqa: S608 -)\s*\S+\s+\S+")
 
 
 def place_of_sql(source: Source) -> Iterator[Finding]:
@@ -48,7 +48,7 @@ def built_sql(source: Source) -> Iterator[Finding]:
     """SQL is static text with parameters.
 
     A comment `# built-sql: reason` admits an exception: on the expression or above it for that
-    expression, on a `def` line or above it for that function.
+    expression, on a `def` line or above it for that function. So does `# noqa: S608 - reason`.
     """
     if source.folders[:1] not in (["services"], ["libs"], ["tools"]):
         return
