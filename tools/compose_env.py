@@ -45,7 +45,7 @@ def main() -> int:
     except FileExistsError:
         print(f"{FILE.name} exists and is left as it is: what runs with it would lose access.")
         return 1
-    with open(opened, "w", encoding="utf-8") as file:
+    with os.fdopen(opened, "w", encoding="utf-8") as file:
         file.write(text)
     print(f"wrote {FILE.name}, readable by you alone; keep a copy somewhere safe")
     return 0

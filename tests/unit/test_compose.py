@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from tools.compose_env import credentials
 from libs.common.service import Service
 from libs.common.settings import Common, Shared, load
 from services import all_services
+from tools.compose_env import credentials
 
 ROOT = Path(__file__).parents[2]
 PLACE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
