@@ -20,6 +20,7 @@ SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 
 # One node with a handful of clients: small pools and buffers, few partitions of its own topics.
+# After a SIGKILL the controller waits for the old broker's session to run out; hence a short one.
 SETTINGS = """\
 # Written anew at every start; change libs/embedded/kafka.py instead.
 process.roles=broker,controller
@@ -61,7 +62,8 @@ log.cleaner.dedupe.buffer.size=8388608
 log.segment.bytes=134217728
 log.index.size.max.bytes=1048576
 metadata.log.segment.bytes=16777216
-broker.session.timeout.ms=6000
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=1000
 controlled.shutdown.max.retries=1
 """
 JVM = (

@@ -8,14 +8,16 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import asyncpg
+import psutil
 
 from libs.embedded.errors import Problem
 from libs.embedded.home import Home
 from libs.embedded.ports import HOST
-from libs.embedded.process import Process, package_folder, through_launcher
+from libs.embedded.process import POLL_SECONDS, Process, package_folder, through_launcher
 
 DATABASE = "maestro"
 ADMIN = "maestro"
@@ -25,6 +27,7 @@ ACCOUNT = "nobody"
 PREPARE = Path(__file__).with_name("prepare.sql")
 SOCKET_NAME = ".s.PGSQL.00000"
 SOCKET_PATH_LIMIT = 107
+ORPHANS_SECONDS = 15
 
 SETTINGS = """\
 # Written anew at every start; change libs/embedded/postgres.py instead.
@@ -102,6 +105,7 @@ class Postgres:
         self._own(self._folder)
         if not self._data.exists():
             await asyncio.to_thread(self._initialise)
+        await self._clear_after_kill()
         self.process = Process(
             self.name,
             [
@@ -114,7 +118,8 @@ class Postgres:
             polite=signal.SIGINT,
             account=self._account,
         )
-        await self._come_up(self.process)
+        self.process.spawn()
+        await self.process.until(self._answers, within=60)
         if not (self._folder / "prepared").exists():
             await asyncio.to_thread(self._prepare)
 
@@ -132,19 +137,26 @@ class Postgres:
     def _data(self) -> Path:
         return self._folder / "data"
 
-    async def _come_up(self, process: Process) -> None:
-        for _ in range(50):
-            process.spawn()
-            try:
-                await process.until(self._answers, within=60)
-            except Problem:
-                # Backends of a killed server hold its shared memory until they have noticed.
-                if "shared memory block" not in process.last_words():
-                    raise
-                await asyncio.sleep(0.1)
+    async def _clear_after_kill(self) -> None:
+        """Wait for the backends of a killed server, then take away its lock files.
+
+        The server itself would refuse when the id in them is in use again, by a zombie or by
+        a stranger. We hold the whole folder, and whoever works on the data has it as its cwd.
+        """
+        lock = self._data / "postmaster.pid"
+        deadline = time.monotonic() + ORPHANS_SECONDS
+        while lock.exists():
+            orphans = await asyncio.to_thread(working_in, self._data)
+            if not orphans:
+                for socket_file in self._sockets().iterdir():
+                    socket_file.unlink()
+                lock.unlink()
+            elif time.monotonic() > deadline:
+                raise Problem(
+                    f"Processes {orphans} of an earlier PostgreSQL still use {self._data}."
+                )
             else:
-                return
-        raise Problem(f"Processes of a killed PostgreSQL still use {self._data}.")
+                await asyncio.sleep(POLL_SECONDS)
 
     async def _answers(self) -> bool:
         try:
@@ -232,6 +244,19 @@ class Postgres:
         if done.returncode != 0:
             said = (done.stderr or done.stdout).strip()
             raise Problem(f"Preparing {self.name} failed:\n{said}")
+
+
+def working_in(folder: Path) -> list[int]:
+    """The ids of the processes whose current directory is `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(folder):
+                found.append(process.pid)
+        except psutil.Error:
+            # It has ended, or is someone else's and so not ours.
+            continue
+    return found
 
 
 def quoted(path: Path) -> str:

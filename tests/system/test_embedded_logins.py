@@ -39,7 +39,7 @@ async def test_postgres_refuses(parts: Parts, user: str, password: str | None) -
         (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError)
     ):
         await asyncpg.connect(
-            f"postgresql://{place}", user=user, password=password, passfile="/dev/null"
+            f"postgresql://{place}", user=user, password=password, passfile="absent"
         )
 
 
