@@ -51,8 +51,10 @@ async def begin_once(running: Recording, encryption_key: bytes, token_file: str)
         owner = _Owner(owner.tenant_id, number, owner.user_id)
         await add_member(connection, number, owner.user_id, OWNER, OWNER)
         secret = await _first_token(running, connection, owner)
+        reach("first-start.before-file")
         write_secret(Path(token_file), secret)
         reach("first-start.before-commit")
+    reach("first-start.after-commit")
     running.wake_relay()
     return True
 

@@ -1,0 +1,178 @@
+"""The first start leaves one tenant, one owner and one usable token, whatever happens in between."""
+
+import asyncio
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+import msgspec
+import pytest
+
+from libs.common.contracts.topic import Topic
+from libs.common.database.pool import Database, open_database
+from libs.common.settings import SettingsError, load
+from libs.common.telemetry.tracing import open_tracing
+from services.auth.commands.first_start import begin_once
+from services.auth.service import SERVICE
+from services.auth.settings import Settings
+from tests.service.auth.installation import fresh_database, started
+
+COUNTS = """
+SELECT (SELECT count(*) FROM auth.tenants) AS tenants, (SELECT count(*) FROM auth.users) AS users,
+       (SELECT count(*) FROM auth.credentials) AS credentials,
+       (SELECT count(*) FROM auth.signing_keys) AS keys,
+       (SELECT array_agg(type ORDER BY seq) FROM auth.outbox) AS facts
+"""
+
+
+async def counted(environment: dict[str, str]) -> dict[str, object]:
+    """How many of each there are, seen by the owner of the tables."""
+    connection = await asyncpg.connect(environment["MAESTRO_POSTGRES_URL"])
+    try:
+        await connection.execute("SET ROLE auth_owner")
+        row = await connection.fetchrow(COUNTS)
+    finally:
+        await connection.close()
+    assert row is not None
+    return dict(row)
+
+
+ONE_OF_EACH = {
+    "tenants": 1,
+    "users": 1,
+    "credentials": 1,
+    "keys": 1,
+    "facts": ["auth.tenant.created", "auth.user.created", "auth.token.issued"],
+}
+
+
+async def test_leaves_one_usable_token_for_its_owner_alone(
+    platform_environment: dict[str, str], tmp_path: Path
+) -> None:
+    async with fresh_database(platform_environment, tmp_path) as environment:
+        async with started(environment, hears=False) as auth:
+            file = Path(environment["AUTH_FIRST_TOKEN_FILE"])
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            assert [path.name for path in file.parent.iterdir()] == [file.name]
+            assert (await auth.exchange(auth.first_token, "tracking")).status == 200
+            assert await counted(environment) == ONE_OF_EACH
+
+
+@dataclass
+class Beginner:
+    """As much of a running auth as its first start needs."""
+
+    database: Database
+    name: str = "auth"
+    topic_of: Mapping[type[msgspec.Struct], Topic] = field(
+        default_factory=lambda: {fact: t for t in SERVICE.publishes for fact in t.facts.values()}
+    )
+
+    def wake_relay(self) -> None:
+        """Nobody relays here."""
+
+
+async def begin(environment: dict[str, str]) -> bool:
+    """One process's part of the first start."""
+    settings = load(Settings, "auth", environment)
+    async with open_database(
+        environment["AUTH_DATABASE_URL"],
+        schema="auth",
+        size=2,
+        tracing=open_tracing("auth", {}),
+    ) as database:
+        return await begin_once(
+            Beginner(database), settings.encryption_key(), settings.first_token_file
+        )
+
+
+async def test_happens_once_however_many_processes_start(
+    platform_environment: dict[str, str], tmp_path: Path
+) -> None:
+    async with fresh_database(platform_environment, tmp_path) as environment:
+        begun = await asyncio.gather(*(begin(environment) for _ in range(6)))
+        assert sorted(begun) == [False] * 5 + [True]
+        assert await counted(environment) == ONE_OF_EACH
+        file = Path(environment["AUTH_FIRST_TOKEN_FILE"])
+        token = file.read_text(encoding="ascii")
+        assert await begin(environment) is False
+        assert file.read_text(encoding="ascii") == token
+        async with started(environment, hears=False) as auth:
+            assert (await auth.exchange(auth.first_token, "tracking")).status == 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "point", ["first-start.before-file", "first-start.before-commit", "first-start.after-commit"]
+)
+async def test_a_crash_in_between_leaves_what_the_next_start_makes_usable(
+    platform_environment: dict[str, str], tmp_path: Path, point: str
+) -> None:
+    async with fresh_database(platform_environment, tmp_path) as environment:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "services.auth",
+            env={**environment, "MAESTRO_FAILPOINTS": f"{point}=1", "AUTH_PORT": "0"},
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
+        finally:
+            if process.returncode is None:
+                process.kill()
+        async with started(environment, hears=False) as auth:
+            assert (await auth.exchange(auth.first_token, "tracking")).status == 200
+            assert await counted(environment) == ONE_OF_EACH
+
+
+async def test_without_a_place_for_the_token_nothing_is_made(
+    platform_environment: dict[str, str], tmp_path: Path
+) -> None:
+    async with fresh_database(platform_environment, tmp_path) as environment:
+        for place, reason in (
+            ("", "Set AUTH_FIRST_TOKEN_FILE"),
+            ("/proc/nowhere/first-token", "cannot be written"),
+        ):
+            with pytest.raises(SettingsError, match=reason):
+                async with started({**environment, "AUTH_FIRST_TOKEN_FILE": place}, hears=False):
+                    pass
+        assert (await counted(environment))["tenants"] == 0
+
+
+async def test_another_key_encryption_key_is_refused_at_the_start(
+    platform_environment: dict[str, str], tmp_path: Path
+) -> None:
+    async with fresh_database(platform_environment, tmp_path) as environment:
+        async with started(environment, hears=False):
+            pass
+        other = {**environment, "AUTH_KEY_ENCRYPTION_KEY": "A" * 43 + "="}
+        with pytest.raises(SettingsError, match="AUTH_KEY_ENCRYPTION_KEY is not the key"):
+            async with started(other, hears=False):
+                pass
+
+
+async def test_the_token_is_nowhere_in_the_database(
+    platform_environment: dict[str, str], tmp_path: Path
+) -> None:
+    async with fresh_database(platform_environment, tmp_path) as environment:
+        async with started(environment, hears=False) as auth:
+            secret = auth.first_token
+        connection = await asyncpg.connect(environment["MAESTRO_POSTGRES_URL"])
+        try:
+            await connection.execute("SET ROLE auth_owner")
+            tables = await connection.fetch(
+                "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+                " WHERE n.nspname = 'auth' AND c.relkind = 'r' AND NOT c.relrowsecurity"
+            )
+            assert len(tables) > 5
+            for table in tables:
+                rows = await connection.fetch(f"SELECT t::text AS row FROM auth.{table[0]} t")
+                assert not any(secret[4:] in row["row"] for row in rows), table[0]
+        finally:
+            await connection.close()

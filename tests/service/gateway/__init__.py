@@ -1,0 +1,1 @@
+"""Tests of the gateway over auth, on real PostgreSQL, Kafka and Redis."""
