@@ -1,0 +1,20 @@
+"""HTTP in: MLflow's operations on registered models, aliases and model versions."""
+
+from libs.common.http.application import application
+from libs.common.http.routes import Routes
+from libs.common.http.types import ASGIApp
+from libs.common.service import Running
+from services.registry.api import aliases, models, versions
+
+
+def routes() -> Routes:
+    """All routes of the registry."""
+    found = Routes()
+    for part in (models, aliases, versions):
+        found.include(part.routes)
+    return found
+
+
+def api(running: Running) -> ASGIApp:
+    """The ASGI app of the registry."""
+    return application(running, routes())

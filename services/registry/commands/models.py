@@ -1,0 +1,135 @@
+"""Registered models: created, described, tagged, renamed and deleted."""
+
+from typing import Any
+
+import asyncpg
+
+from libs.common.contracts.registry import (
+    RegisteredModelCreated,
+    RegisteredModelDeleted,
+    RegisteredModelRenamed,
+)
+from libs.common.database import Connection
+from libs.common.errors import Refusal, exists
+from libs.common.events.outbox import unit_of_work
+from libs.common.principal import Principal
+from libs.common.service import Running
+from services.registry.commands import facts
+from services.registry.model import names
+from services.registry.model.entries import Model
+from services.registry.queries import models as answers
+from services.registry.store import models, versions
+
+
+async def create(
+    running: Running,
+    principal: Principal,
+    name: str,
+    description: str | None,
+    tags: dict[str, str],
+) -> dict[str, Any]:
+    """Register a name; its model as MLflow answers it."""
+    names.check_model_name(name)
+    async with unit_of_work(running, principal) as work:
+        model = await models.add(work.connection, principal, name, description, tags)
+        if model is None:
+            raise await _taken(work.connection, principal, name, tags)
+        work.record(RegisteredModelCreated(version=model.version, model=facts.model_state(model)))
+        return (await answers.answers(work.connection, principal, [model.model_no]))[0]
+
+
+async def describe(
+    running: Running, principal: Principal, name: str, description: str
+) -> dict[str, Any]:
+    """Give a model another description."""
+    async with unit_of_work(running, principal) as work:
+        model = await locked(work.connection, principal, name)
+        await models.describe(work.connection, principal, model, description)
+        work.record(facts.model_changed(model))
+        return (await answers.answers(work.connection, principal, [model.model_no]))[0]
+
+
+async def set_tag(running: Running, principal: Principal, name: str, key: str, value: str) -> None:
+    """Set one tag of a model."""
+    async with unit_of_work(running, principal) as work:
+        model = await locked(work.connection, principal, name)
+        if model.tags.get(key) == value:
+            work.silent("the tag is there already")
+            return
+        await models.set_tag(work.connection, principal, model, key, value)
+        work.record(facts.model_changed(model))
+
+
+async def delete_tag(running: Running, principal: Principal, name: str, key: str) -> None:
+    """Remove one tag of a model; one that is not there is no error."""
+    names.check_tag_key(key)
+    async with unit_of_work(running, principal) as work:
+        model = await locked(work.connection, principal, name)
+        if key not in model.tags:
+            work.silent("there is no such tag")
+            return
+        await models.delete_tag(work.connection, principal, model, key)
+        work.record(facts.model_changed(model))
+
+
+async def rename(
+    running: Running, principal: Principal, name: str, new_name: str
+) -> dict[str, Any]:
+    """Give a model another name; its versions follow."""
+    names.check_new_name(new_name)
+    try:
+        async with unit_of_work(running, principal) as work:
+            model = await locked(work.connection, principal, name)
+            before = await versions.load_all(work.connection, principal, model)
+            last = max([model.version, model.floor, *(version.version for version in before)])
+            await models.rename(work.connection, principal, model, new_name)
+            if new_name != name:
+                await models.retire(work.connection, principal, name, last)
+            work.record(
+                RegisteredModelRenamed(
+                    version=model.version, model=facts.model_state(model), former_name=name
+                )
+            )
+            for version in await versions.renamed(work.connection, principal, model):
+                work.record(facts.version_changed(version))
+            return (await answers.answers(work.connection, principal, [model.model_no]))[0]
+    except asyncpg.UniqueViolationError:
+        raise exists(f"Registered Model (name={new_name}) already exists.") from None
+
+
+async def delete(running: Running, principal: Principal, name: str) -> None:
+    """Delete a model with all its versions, tags and aliases."""
+    async with unit_of_work(running, principal) as work:
+        model = await locked(work.connection, principal, name)
+        gone = await versions.load_all(work.connection, principal, model)
+        await models.remove(work.connection, principal, model)
+        told = RegisteredModelDeleted(version=model.version + 1, model=facts.model_state(model))
+        last = max([told.version, model.floor, *(version.version + 1 for version in gone)])
+        await models.retire(work.connection, principal, name, last)
+        for version in gone:
+            work.record(facts.version_deleted(version))
+        work.record(told)
+
+
+async def locked(connection: Connection, principal: Principal, name: str) -> Model:
+    """The caller's model, locked; refused as missing where there is none."""
+    names.check_model_name(name)
+    model = await models.load(connection, principal, name)
+    if model is None:
+        raise names.model_missing(name)
+    return model
+
+
+async def _taken(
+    connection: Connection, principal: Principal, name: str, tags: dict[str, str]
+) -> Refusal:
+    """Why a name cannot be registered: a model and a prompt cannot share one either."""
+    holder = await models.load(connection, principal, name)
+    old = "Prompt" if holder is not None and names.PROMPT_TAG in holder.tags else "Registered Model"
+    new = "Prompt" if names.PROMPT_TAG in tags else "Registered Model"
+    if old == new:
+        return exists(f"{new} (name={name}) already exists.")
+    return exists(
+        f"Tried to create a {new.lower()} with name {name!r}, but the name is already taken by a"
+        f" {old.lower()}. MLflow does not allow creating a model and a prompt with the same name."
+    )

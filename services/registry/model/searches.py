@@ -1,0 +1,254 @@
+"""Searches: a filter and an order turned into the fixed parameters of one static query each."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from libs.common.errors import Refusal, invalid
+from services.registry.model.filters import Condition, Vocabulary, parse
+from services.registry.model.names import PROMPT_TAG
+
+MODELS: Final = Vocabulary(texts=("name",), numbers=(), lists=("name",))
+VERSIONS: Final = Vocabulary(
+    texts=("name", "run_id", "source_path"), numbers=("version_number",), lists=("name", "run_id")
+)
+MOST_MODELS: Final = 1_000
+MOST_VERSIONS: Final = 200_000
+_MODEL_ORDER: Final = {"name": "name", "timestamp": "updated", "last_updated_timestamp": "updated"}
+_VERSION_ORDER: Final = {
+    "name": "name",
+    "version_number": "number",
+    "creation_timestamp": "created",
+    "last_updated_timestamp": "updated",
+}
+_INT64: Final = 2**63 - 1
+_PREFIX: Final = re.compile(r"(attribute|tags?)\.(.*)", re.DOTALL)
+
+
+@dataclass(slots=True)
+class TextMatch:
+    """What a text must satisfy; `any_of` None leaves it free, empty lists ask for nothing."""
+
+    any_of: list[str] | None = None
+    none_of: list[str] = field(default_factory=list)
+    like: list[str] = field(default_factory=list)
+    ilike: list[str] = field(default_factory=list)
+
+    def add(self, condition: Condition) -> None:
+        """Narrow by one more condition."""
+        value = condition.value
+        texts = list(value) if isinstance(value, tuple) else [str(value)]
+        if condition.comparator in ("=", "IN"):
+            held = texts if self.any_of is None else self.any_of
+            self.any_of = [text for text in held if text in texts]
+        elif condition.comparator in ("!=", "NOT IN"):
+            self.none_of += texts
+        elif condition.comparator == "LIKE":
+            self.like += _patterns(texts)
+        else:
+            self.ilike += _patterns(texts)
+
+
+@dataclass(slots=True)
+class NumberMatch:
+    """What a number must satisfy: at least, at most, and what it must not be."""
+
+    least: int = -_INT64
+    most: int = _INT64
+    none_of: list[int] = field(default_factory=list)
+
+    def add(self, condition: Condition) -> None:
+        """Narrow by one more condition."""
+        value = max(-_INT64 + 1, min(int(str(condition.value)), _INT64 - 1))
+        if condition.comparator == "!=":
+            self.none_of.append(value)
+        if condition.comparator in ("=", ">", ">="):
+            self.least = max(self.least, value + (condition.comparator == ">"))
+        if condition.comparator in ("=", "<", "<="):
+            self.most = min(self.most, value - (condition.comparator == "<"))
+
+
+@dataclass(slots=True)
+class TagMatch:
+    """Comparisons of tags as parallel lists: all must hold, so each tag must be there."""
+
+    keys: list[str] = field(default_factory=list)
+    comparators: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
+
+    def add(self, condition: Condition) -> None:
+        """Narrow by one more condition."""
+        pattern = condition.comparator in ("LIKE", "ILIKE")
+        value = str(condition.value)
+        self.keys.append(condition.key)
+        self.comparators.append(condition.comparator)
+        self.values.append(_patterns([value])[0] if pattern else value)
+
+
+@dataclass(slots=True)
+class Search:
+    """One search: what to match, whether among prompts, in which order, and which page.
+
+    `order` holds (column, 1 or -1) pairs, most significant first; `page` rows from `offset`.
+    """
+
+    texts: dict[str, TextMatch]
+    number: NumberMatch
+    tags: TagMatch
+    prompts: bool
+    order: list[tuple[str, int]]
+    page: int
+    offset: int
+
+    def around_name(self) -> tuple[list[tuple[str, int]], bool, list[tuple[str, int]]]:
+        """The order as (columns before the name, whether names descend, columns after it).
+
+        A name that was not asked for comes last, ascending, as names break ties.
+        """
+        place = next((i for i, (column, _) in enumerate(self.order) if column == "name"), None)
+        if place is None:
+            return self.order, False, []
+        return self.order[:place], self.order[place][1] < 0, self.order[place + 1 :]
+
+    def next_token(self, found: int) -> str | None:
+        """The token of the next page, where a row more than the page was found."""
+        if found <= self.page or self.page == 0:
+            return None
+        content = f'{{"offset": {self.offset + self.page}}}'
+        return base64.b64encode(content.encode()).decode()
+
+
+def model_search(
+    filter_text: str, order_by: Sequence[str], max_results: int, page_token: str
+) -> Search:
+    """A search of registered models, or a refusal where MLflow has one."""
+    if max_results > MOST_MODELS:
+        raise _unfit_page(max_results)
+    if max_results < 0:
+        raise _not_positive(max_results)
+    order = _order(order_by, _MODEL_ORDER, attributes=False)
+    return _search(parse(filter_text, MODELS), MODELS, order, max_results, page_token)
+
+
+def version_search(
+    filter_text: str, order_by: Sequence[str], max_results: int, page_token: str
+) -> Search:
+    """A search of model versions, or a refusal where MLflow has one."""
+    if max_results > MOST_VERSIONS:
+        raise _unfit_page(max_results)
+    if max_results < 1:
+        raise _not_positive(max_results)
+    default = ("last_updated_timestamp DESC", "name ASC", "version_number DESC")
+    order = _order(order_by or default, _VERSION_ORDER, attributes=True)
+    return _search(parse(filter_text, VERSIONS), VERSIONS, order, max_results, page_token)
+
+
+def _search(
+    conditions: list[Condition],
+    vocabulary: Vocabulary,
+    order: list[tuple[str, int]],
+    page: int,
+    page_token: str,
+) -> Search:
+    search = Search(
+        texts={key: TextMatch() for key in vocabulary.texts},
+        number=NumberMatch(),
+        tags=TagMatch(),
+        prompts=_asks_for_prompts(conditions),
+        order=order,
+        page=page,
+        offset=_offset(page_token),
+    )
+    for condition in conditions:
+        if condition.kind == "attribute":
+            matches = search.texts.get(condition.key, search.number)
+            matches.add(condition)
+        elif search.prompts or condition.key != PROMPT_TAG:
+            # Models never carry the prompt tag, so a search for models is not asked about it.
+            search.tags.add(condition)
+    return search
+
+
+def _asks_for_prompts(conditions: Iterable[Condition]) -> bool:
+    """Whether the filter names the prompt tag so that it means prompts; else they stay hidden."""
+    for condition in conditions:
+        if condition.kind == "tag" and condition.key == PROMPT_TAG:
+            asked = (condition.comparator, str(condition.value).lower())
+            return asked in (("=", "true"), ("!=", "false"))
+    return False
+
+
+def _order(
+    clauses: Sequence[str], columns: Mapping[str, str], *, attributes: bool
+) -> list[tuple[str, int]]:
+    order: list[tuple[str, int]] = []
+    for clause in clauses:
+        key, sign = _order_clause(clause, attributes=attributes)
+        if key not in columns:
+            raise _unknown_order(key, columns, attributes=attributes)
+        if any(columns[key] == column for column, _ in order):
+            raise invalid(f"`order_by` contains duplicate fields: {list(clauses)}")
+        order.append((columns[key], sign))
+    return order
+
+
+def _order_clause(clause: str, *, attributes: bool) -> tuple[str, int]:
+    words = clause.split()
+    if len(words) not in (1, 2) or words[0][-1] in ",;":
+        raise invalid(f"Invalid order_by clause '{clause}'. Could not be parsed.")
+    key, direction = words[0], "".join(words[1:]).lower() or "asc"
+    if direction not in ("asc", "desc"):
+        raise invalid(f"Invalid ordering key in order_by clause '{clause}'.")
+    prefixed = _PREFIX.fullmatch(key) if attributes else None
+    if prefixed is not None and prefixed.group(1) == "attribute":
+        key = prefixed.group(2)
+    if len(key) > 2 and key[0] == key[-1] and key[0] in '`"':
+        key = key[1:-1]
+    return key, 1 if direction == "asc" else -1
+
+
+def _unknown_order(key: str, columns: Mapping[str, str], *, attributes: bool) -> Refusal:
+    valid = "{" + ", ".join(repr(column) for column in columns) + "}"
+    if attributes:
+        return invalid(f"Invalid attribute key '{key}' specified. Valid keys are '{valid}'")
+    return invalid(f"Invalid order by key '{key}' specified. Valid keys are '{valid}'")
+
+
+def _offset(page_token: str) -> int:
+    if not page_token:
+        return 0
+    try:
+        decoded = base64.b64decode(page_token, validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid("Invalid page token, could not base64-decode") from None
+    try:
+        content = msgspec.json.decode(decoded, type=dict[str, int])
+    except (msgspec.MsgspecError, RecursionError):
+        raise invalid(f"Invalid page token, decoded value={decoded!r}") from None
+    offset = content.get("offset", 0)
+    if not 0 < offset <= _INT64:
+        raise invalid(f"Invalid page token, parsed value={content}")
+    return offset
+
+
+def _patterns(texts: list[str]) -> list[str]:
+    # MLflow's patterns know no escape: a backslash is a letter like any other.
+    return [text.replace("\\", "\\\\") for text in texts]
+
+
+def _unfit_page(max_results: int) -> Refusal:
+    return invalid(
+        f"Invalid value \"{max_results}\" for parameter 'max_results' supplied:  Hint: Value was of"
+        " type 'str'. See the API docs for more information about request parameters."
+    )
+
+
+def _not_positive(max_results: int) -> Refusal:
+    return invalid(
+        f"Invalid value for max_results. It must be a positive integer, but got {max_results}"
+    )

@@ -1,0 +1,1 @@
+"""Questions to the registry, answered from the database straight to what goes out."""

@@ -1,0 +1,217 @@
+"""Model versions as MLflow answers them: one, by alias, the latest of each stage, and searched."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from libs.common.database import Connection
+from libs.common.errors import invalid, missing
+from libs.common.principal import Principal
+from services.registry.model.names import LATEST, model_missing, version_missing
+from services.registry.model.searches import Search
+
+Key = tuple[int, int]
+
+# The one place that spells a version's answer: fields in the order of MLflow's message, those
+# that are unset left out. Searches show no aliases, as MLflow's do not.
+_ANSWERS: Final = """
+SELECT v.model_no, v.number, json_strip_nulls(json_build_object(
+    'name', m.name,
+    'version', v.number::text,
+    'creation_timestamp', v.created_at,
+    'last_updated_timestamp', v.updated_at,
+    'current_stage', v.stage,
+    'description', v.description,
+    'source', v.source,
+    'run_id', v.run_id,
+    'status', 'READY',
+    'tags', (SELECT json_agg(json_build_object('key', t.key, 'value', t.value) ORDER BY t.key)
+             FROM model_version_tags t
+             WHERE t.tenant_no = $1 AND t.model_no = v.model_no AND t.number = v.number),
+    'run_link', v.run_link,
+    'aliases', CASE WHEN $4 THEN
+            (SELECT json_agg(a.alias ORDER BY a.alias) FROM registered_model_aliases a
+             WHERE a.tenant_no = $1 AND a.model_no = v.model_no AND a.number = v.number) END
+    ))::text AS answer
+FROM unnest($2::bigint[], $3::int4[]) WITH ORDINALITY AS k (model_no, number, position)
+JOIN model_versions v
+    ON v.tenant_no = $1 AND v.model_no = k.model_no AND v.number = k.number
+JOIN registered_models m ON m.tenant_no = $1 AND m.model_no = v.model_no
+ORDER BY k.position
+"""
+_MODEL_NO: Final = """
+SELECT model_no FROM registered_models
+WHERE tenant_no = $1 AND workspace_id = $2 AND name = $3
+"""
+_BY_ALIAS: Final = """
+SELECT m.model_no, a.number
+FROM registered_models m LEFT JOIN registered_model_aliases a
+    ON a.tenant_no = m.tenant_no AND a.model_no = m.model_no AND a.alias = $4
+WHERE m.tenant_no = $1 AND m.workspace_id = $2 AND m.name = $3
+"""
+_NEWEST: Final = """
+SELECT m.model_no, (SELECT max(v.number) FROM model_versions v
+                    WHERE v.tenant_no = m.tenant_no AND v.model_no = m.model_no) AS number
+FROM registered_models m
+WHERE m.tenant_no = $1 AND m.workspace_id = $2 AND m.name = $3
+"""
+_LATEST: Final = """
+SELECT model_no, stage, max(number) AS number
+FROM model_versions WHERE tenant_no = $1 AND model_no = ANY($2::bigint[])
+GROUP BY model_no, stage ORDER BY model_no, min(number)
+"""
+_LOCATION: Final = """
+SELECT v.storage_location
+FROM registered_models m JOIN model_versions v USING (tenant_no, model_no)
+WHERE m.tenant_no = $1 AND m.workspace_id = $2 AND m.name = $3 AND v.number = $4
+"""
+_SEARCH: Final = """
+SELECT m.model_no, v.number
+FROM registered_models m JOIN model_versions v USING (tenant_no, model_no)
+WHERE m.tenant_no = $1 AND m.workspace_id = $2
+  AND ($3::text[] IS NULL OR m.name = ANY ($3)) AND m.name <> ALL ($4::text[])
+  AND m.name LIKE ALL ($5::text[]) AND m.name ILIKE ALL ($6::text[])
+  AND ($7::text[] IS NULL OR v.run_id = ANY ($7)) AND v.run_id <> ALL ($8::text[])
+  AND v.run_id LIKE ALL ($9::text[]) AND v.run_id ILIKE ALL ($10::text[])
+  AND ($11::text[] IS NULL OR v.source = ANY ($11)) AND v.source <> ALL ($12::text[])
+  AND v.source LIKE ALL ($13::text[]) AND v.source ILIKE ALL ($14::text[])
+  AND v.number BETWEEN $15::bigint AND $16::bigint AND v.number <> ALL ($17::bigint[])
+  AND (cardinality($18::text[]) = 0 OR (v.model_no, v.number) IN (
+        SELECT t.model_no, t.number
+        FROM unnest($18::text[], $19::text[], $20::text[]) AS f (key, comparator, value)
+        JOIN model_version_tags t ON t.tenant_no = $1 AND t.key = f.key
+            AND CASE f.comparator
+                WHEN '=' THEN t.value = f.value WHEN '!=' THEN t.value <> f.value
+                WHEN 'LIKE' THEN t.value LIKE f.value ELSE t.value ILIKE f.value END
+        GROUP BY t.model_no, t.number HAVING count(*) = cardinality($18::text[])))
+  AND ($21 OR NOT EXISTS (
+        SELECT FROM model_version_tags p
+        WHERE p.tenant_no = $1 AND p.model_no = v.model_no
+          AND p.key = 'mlflow.prompt.is_prompt' AND p.value = 'true'))
+ORDER BY
+    ($23::int4[])[1] * CASE ($22::text[])[1] WHEN 'number' THEN v.number
+        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
+    ($23::int4[])[2] * CASE ($22::text[])[2] WHEN 'number' THEN v.number
+        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
+    ($23::int4[])[3] * CASE ($22::text[])[3] WHEN 'number' THEN v.number
+        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
+    CASE WHEN $24 THEN m.name END DESC, m.name,
+    ($26::int4[])[1] * CASE ($25::text[])[1] WHEN 'number' THEN v.number
+        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
+    ($26::int4[])[2] * CASE ($25::text[])[2] WHEN 'number' THEN v.number
+        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
+    ($26::int4[])[3] * CASE ($25::text[])[3] WHEN 'number' THEN v.number
+        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
+    v.number DESC
+LIMIT $27 OFFSET $28
+"""
+
+
+async def answers(
+    connection: Connection, principal: Principal, keys: Sequence[Key], *, aliases: bool
+) -> dict[Key, msgspec.Raw]:
+    """The versions of `keys` (model, number) as JSON, in the order of the keys."""
+    if not keys:
+        return {}
+    models, numbers = [key[0] for key in keys], [key[1] for key in keys]
+    rows = await connection.fetch(_ANSWERS, principal.tenant_no, models, numbers, aliases)
+    return {(row["model_no"], row["number"]): msgspec.Raw(row["answer"]) for row in rows}
+
+
+async def one(connection: Connection, principal: Principal, name: str, number: int) -> msgspec.Raw:
+    """One version; refused as missing where there is none."""
+    scope = principal.tenant_no, principal.workspace_id
+    model_no = await connection.fetchval(_MODEL_NO, *scope, name)
+    if model_no is not None:
+        found = await answers(connection, principal, [(model_no, number)], aliases=True)
+        for answer in found.values():
+            return answer
+    raise version_missing(name, number)
+
+
+async def by_alias(
+    connection: Connection, principal: Principal, name: str, alias: str
+) -> tuple[Key, msgspec.Raw]:
+    """The version an alias points at; `latest` is the newest one."""
+    scope = principal.tenant_no, principal.workspace_id
+    if alias.lower() == LATEST:
+        row = await connection.fetchrow(_NEWEST, *scope, name)
+    else:
+        row = await connection.fetchrow(_BY_ALIAS, *scope, name, alias)
+    if row is None:
+        raise model_missing(name)
+    if row["number"] is None and alias.lower() == LATEST:
+        raise missing(f"Latest version not found for model {name}.")
+    if row["number"] is None:
+        raise invalid(f"Registered model alias {alias} not found.")
+    key = row["model_no"], row["number"]
+    found = await answers(connection, principal, [key], aliases=True)
+    return key, found[key]
+
+
+async def latest(
+    connection: Connection, principal: Principal, name: str, stages: Sequence[str]
+) -> list[msgspec.Raw]:
+    """The newest version of each of `stages` that has one."""
+    keys = await latest_keys_of(connection, principal, name, stages)
+    return list((await answers(connection, principal, keys, aliases=True)).values())
+
+
+async def latest_keys_of(
+    connection: Connection, principal: Principal, name: str, stages: Sequence[str]
+) -> list[Key]:
+    """The newest version of each of `stages` that has one; refused where there is no model."""
+    scope = principal.tenant_no, principal.workspace_id
+    model_no = await connection.fetchval(_MODEL_NO, *scope, name)
+    if model_no is None:
+        raise model_missing(name)
+    rows = await connection.fetch(_LATEST, principal.tenant_no, [model_no])
+    return [(model_no, row["number"]) for row in rows if row["stage"] in stages]
+
+
+async def latest_of_models(
+    connection: Connection, principal: Principal, models: Sequence[int]
+) -> dict[int, list[msgspec.Raw]]:
+    """The newest version of each stage, for each of `models`."""
+    rows = await connection.fetch(_LATEST, principal.tenant_no, list(models))
+    keys = [(row["model_no"], row["number"]) for row in rows]
+    found: dict[int, list[msgspec.Raw]] = {model_no: [] for model_no in models}
+    for (model_no, _), answer in (
+        await answers(connection, principal, keys, aliases=False)
+    ).items():
+        found[model_no].append(answer)
+    return found
+
+
+async def location(connection: Connection, principal: Principal, name: str, number: int) -> str:
+    """Where the files of a version lie; refused as missing where there is none."""
+    scope = principal.tenant_no, principal.workspace_id
+    found = await connection.fetchval(_LOCATION, *scope, name, number)
+    if found is None:
+        raise version_missing(name, number)
+    return str(found)
+
+
+async def search(
+    connection: Connection, principal: Principal, search: Search
+) -> tuple[list[msgspec.Raw], str | None]:
+    """A page of versions and the token of the next one."""
+    name, run_id, source = (search.texts[key] for key in ("name", "run_id", "source_path"))
+    before, descending, after = search.around_name()
+    rows = await connection.fetch(
+        _SEARCH,
+        principal.tenant_no,
+        principal.workspace_id,
+        *(name.any_of, name.none_of, name.like, name.ilike),
+        *(run_id.any_of, run_id.none_of, run_id.like, run_id.ilike),
+        *(source.any_of, source.none_of, source.like, source.ilike),
+        *(search.number.least, search.number.most, search.number.none_of),
+        *(search.tags.keys, search.tags.comparators, search.tags.values, search.prompts),
+        *([column for column, _ in before], [sign for _, sign in before], descending),
+        *([column for column, _ in after], [sign for _, sign in after]),
+        *(search.page + 1, search.offset),
+    )
+    keys = [(row["model_no"], row["number"]) for row in rows[: search.page]]
+    found = await answers(connection, principal, keys, aliases=False)
+    return list(found.values()), search.next_token(len(rows))

@@ -1,0 +1,35 @@
+"""registry on one page: what it serves, tells, hears and owns."""
+
+from pathlib import Path
+from typing import Final
+
+from libs.common.contracts.registry import MODEL_VERSIONS, REGISTERED_MODELS
+from libs.common.service import Service
+from libs.common.tenants import KNOWN_TENANTS
+from services.registry.api import api
+from services.registry.consumers import LOGGED_MODELS, RUNS
+from services.registry.settings import Settings
+from services.registry.snapshots import SNAPSHOTS
+from services.registry.state import opens
+
+SERVICE: Final = Service(
+    name="registry",
+    settings=Settings,
+    api=api,
+    publishes=(REGISTERED_MODELS, MODEL_VERSIONS),
+    subscriptions=(KNOWN_TENANTS, RUNS, LOGGED_MODELS),
+    migrations=Path(__file__).with_name("migrations"),
+    tables={
+        "registered_models": "tenant",
+        "registered_model_tags": "tenant",
+        "registered_model_aliases": "tenant",
+        "model_versions": "tenant",
+        "model_version_tags": "tenant",
+        "retired_names": "tenant",
+        "known_runs": "tenant",
+        "known_models": "tenant",
+    },
+    peers=("auth", "tracking"),
+    snapshots=SNAPSHOTS,
+    opens=opens,
+)

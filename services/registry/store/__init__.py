@@ -1,0 +1,1 @@
+"""Loading and saving models and versions on a connection inside the caller's transaction."""
