@@ -1,0 +1,175 @@
+"""An object store as artifacts use it: streamed in, streamed out, listed and emptied by folder."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import obstore
+from obstore.exceptions import BaseError, PreconditionError
+from obstore.store import ObjectStore
+
+from libs.common.errors import Refusal, invalid, unavailable
+from libs.common.telemetry.logs import logger
+from services.tracking.artifacts.handover import hand_over
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
+MIB: Final = 1024 * 1024
+MOST_PARTS: Final = 9_000  # S3 takes 10,000
+PARTS_IN_FLIGHT: Final = 4
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a listing; a folder has no size."""
+
+    name: str
+    is_folder: bool
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object that is there: its size in bytes and its entity tag, and how to read it."""
+
+    key: str
+    size: int
+    tag: str | None
+    whole: Any
+
+
+class ArtifactStore(Protocol):
+    """What artifacts need of a store; keys are those of `object_key`."""
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes], length: int | None) -> None:
+        """Store a body of `length` bytes, None when that was not said; all of it or nothing."""
+        ...
+
+    async def find(self, key: str) -> Found | None:
+        """The object at `key`, None when there is none."""
+        ...
+
+    def read(self, found: Found, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to `end` of an object as it was when found."""
+        ...
+
+    async def entries(self, key: str) -> list[Entry]:
+        """What lies directly below a folder, by name; nothing for a file or an absent folder."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove the object at `key` and all objects below it; nothing there is no error."""
+        ...
+
+
+class Objects:
+    """Any store that `obstore` knows; `part_bytes` is how much is written and read at a time.
+
+    An upload holds up to PARTS_IN_FLIGHT parts in memory, whatever its length; smaller bodies go
+    in one piece. What fails or is cut off midway is aborted, so that nothing of it can be read.
+    Downloads ask for one part after the other, so that a slow reader holds no connection to the
+    store open, and a local file costs a tenth of obstore's own stream.
+    """
+
+    def __init__(self, store: ObjectStore, *, part_bytes: int) -> None:
+        self._store = store
+        self._part_bytes = part_bytes
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes], length: int | None) -> None:
+        """Store a body, all of it or nothing; raises a refusal when it is not `length` long."""
+        body = _counted(chunks, length)
+        part = max(self._part_bytes, (length or 0) // MOST_PARTS + 1)
+        try:
+            if length is not None and length <= part:
+                whole = b"".join([chunk async for chunk in body])
+                await obstore.put_async(self._store, key, whole, use_multipart=False)
+            else:
+                await hand_over(body, lambda source: self._put_parts(key, source, part))
+        except BaseError as problem:
+            raise _store_away(problem) from problem
+
+    async def _put_parts(self, key: str, source: AsyncIterator[bytes], part: int) -> None:
+        await obstore.put_async(
+            self._store,
+            key,
+            source,
+            use_multipart=True,
+            chunk_size=part,
+            max_concurrency=PARTS_IN_FLIGHT,
+        )
+
+    async def find(self, key: str) -> Found | None:
+        """The object at `key`; its bytes are not read yet."""
+        try:
+            whole = await obstore.get_async(self._store, key)
+        except FileNotFoundError:
+            return None
+        except BaseError as problem:
+            raise _store_away(problem) from problem
+        return Found(key, whole.meta["size"], whole.meta["e_tag"], whole)
+
+    async def read(self, found: Found, start: int, end: int) -> AsyncIterator[bytes]:
+        """The bytes of a range, a part at a time; breaks off when the object is replaced."""
+        if (start, end) == (0, found.size) and end <= self._part_bytes:
+            yield bytes(await found.whole.bytes_async())
+            return
+        for first in range(start, end, self._part_bytes):
+            yield await self._part(found, first, min(first + self._part_bytes, end))
+
+    async def _part(self, found: Found, start: int, end: int) -> bytes:
+        options: GetOptions = {"range": (start, end)}
+        if found.tag is not None:
+            options["if_match"] = found.tag
+        try:
+            part = await obstore.get_async(self._store, found.key, options=options)
+            return bytes(await part.bytes_async())
+        except (PreconditionError, FileNotFoundError) as problem:
+            raise unavailable("The artifact was replaced while it was read.") from problem
+        except BaseError as problem:
+            raise _store_away(problem) from problem
+
+    async def entries(self, key: str) -> list[Entry]:
+        """What lies directly below a folder, by name."""
+        try:
+            found = await obstore.list_with_delimiter_async(self._store, key)
+        except BaseError as problem:
+            raise _store_away(problem) from problem
+        below = [Entry(prefix.rpartition("/")[2], True) for prefix in found["common_prefixes"]]
+        below += [
+            Entry(item["path"].rpartition("/")[2], False, item["size"]) for item in found["objects"]
+        ]
+        return sorted(below, key=lambda entry: entry.name)
+
+    async def delete(self, key: str) -> None:
+        """Remove the object at `key` and all objects below it."""
+        if not all(key.split("/")):  # An empty prefix would mean the whole store.
+            raise invalid("Invalid path")
+        try:
+            async for batch in obstore.list(self._store, prefix=key, chunk_size=1000):
+                await obstore.delete_async(self._store, [item["path"] for item in batch])
+            await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+        except BaseError as problem:
+            raise _store_away(problem) from problem
+
+
+def _store_away(problem: BaseException) -> Refusal:
+    """The refusal for a store that does not answer or does not let us in; the log says why."""
+    _log.error("artifact_store_failed", error=str(problem)[:500])
+    return unavailable("The artifact store is away; try again.")
+
+
+async def _counted(chunks: AsyncIterator[bytes], length: int | None) -> AsyncIterator[bytes]:
+    """The chunks, ending in a refusal when they are fewer or more bytes than was said."""
+    count = 0
+    async for chunk in chunks:
+        count += len(chunk)
+        if length is not None and count > length:
+            break
+        if chunk:
+            yield chunk
+    if length is not None and count != length:
+        raise invalid(f"The body has not the {length} bytes of its Content-Length; it ended early.")

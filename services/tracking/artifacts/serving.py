@@ -1,0 +1,94 @@
+"""How an artifact's bytes go out: as an attachment of a harmless kind, whole or a range of it."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from functools import cache
+from mimetypes import MimeTypes
+from typing import Final
+from urllib.parse import quote
+
+from starlette.responses import Response, StreamingResponse
+
+from services.tracking.artifacts.objects import ArtifactStore, Found
+
+# What MLflow shows as plain text, whatever a table of types says.
+TEXT_ENDINGS: Final = frozenset(
+    {"txt", "log", "err", "cfg", "conf", "cnf", "cf", "ini", "properties", "prop", "hocon", "toml"}
+    | {"yaml", "yml", "xml", "json", "js", "py", "py3", "csv", "tsv", "md", "rst", "ipynb"}
+    | {"MLmodel", "mlproject"}
+)
+BINARY: Final = "application/octet-stream"
+# An artifact is somebody's upload: a browser stores it, and runs nothing of it under our name.
+SAFE_HEADERS: Final[Mapping[str, str]] = {
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "sandbox; default-src 'none'",
+    "cache-control": "private, no-cache",
+    "accept-ranges": "bytes",
+}
+_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]+")
+
+
+def serve(store: ArtifactStore, found: Found, name: str, headers: Mapping[str, str]) -> Response:
+    """The answer to a GET or HEAD of a found object that the client knows as `name`."""
+    answer = {
+        **SAFE_HEADERS,
+        "content-type": content_type(name),
+        "content-disposition": attachment(name),
+    }
+    if found.tag is not None:
+        answer["etag"] = found.tag
+    span = wanted_range(headers, found)
+    if span is None:
+        start, end, status = 0, found.size, 200
+    else:
+        start, end = span
+        if start >= end:
+            answer["content-range"] = f"bytes */{found.size}"
+            return Response(status_code=416, headers={**answer, "content-length": "0"})
+        answer["content-range"] = f"bytes {start}-{end - 1}/{found.size}"
+        status = 206
+    answer["content-length"] = str(end - start)
+    return StreamingResponse(store.read(found, start, end), status_code=status, headers=answer)
+
+
+def wanted_range(headers: Mapping[str, str], found: Found) -> tuple[int, int] | None:
+    """The one range that is asked for, empty when it cannot be met; None for the whole object.
+
+    RFC 9110, 14.2: several ranges, other units and a stale If-Range may be answered whole.
+    """
+    asked = _RANGE.fullmatch(headers.get("range", "").replace(" ", ""))
+    if asked is None or headers.get("if-range", found.tag) != found.tag:
+        return None
+    first, last = asked.groups()
+    if not first:
+        return (max(0, found.size - int(last)), found.size) if last else None
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(int(last) + 1, found.size) if last else found.size
+
+
+def content_type(name: str) -> str:
+    """The type of a file by its name, as MLflow guesses it, octets when there is none."""
+    ending = name.rpartition(".")[2]
+    if ending in TEXT_ENDINGS:
+        return "text/plain"
+    return _types().guess_type(f"./{name}")[0] or BINARY
+
+
+@cache
+def _types() -> MimeTypes:
+    # A table of our own: that of the machine would make the answer differ from place to place.
+    return MimeTypes()
+
+
+def attachment(name: str) -> str:
+    """The Content-Disposition of a download (RFC 6266, RFC 8187)."""
+    if _TOKEN.fullmatch(name):
+        return f"attachment; filename={name}"
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode() or "download"
+    quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
+    if plain == name:
+        return f'attachment; filename="{quoted}"'
+    return f"attachment; filename=\"{quoted}\"; filename*=UTF-8''{quote(name, safe='!#$&+-.^_`|~')}"

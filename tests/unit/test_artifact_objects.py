@@ -1,0 +1,255 @@
+"""Artifact stores: whole or nothing, streamed both ways, and one level at a time in listings."""
+
+import asyncio
+import tracemalloc
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import obstore
+import pytest
+from obstore.store import MemoryStore
+
+from libs.common.errors import Refusal
+from libs.common.settings import SettingsError
+from services.tracking.artifacts.folder import Folder
+from services.tracking.artifacts.objects import MIB, ArtifactStore, Entry, Objects
+from services.tracking.artifacts.opening import open_store
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "artifacts"
+
+
+@pytest.fixture(params=["folder", "objects"])
+def store(request: pytest.FixtureRequest, root: Path) -> ArtifactStore:
+    """A local folder, and what stands for a bucket: the same calls without files."""
+    return Folder(root) if request.param == "folder" else Objects(MemoryStore(), part_bytes=MIB)
+
+
+async def chunks(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def cut_off(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+    raise ConnectionAbortedError("the client left")
+
+
+async def put(store: ArtifactStore, key: str, body: bytes) -> None:
+    await store.put(key, chunks(body), len(body))
+
+
+async def read(store: ArtifactStore, key: str) -> bytes | None:
+    found = await store.find(key)
+    if found is None:
+        return None
+    return b"".join([part async for part in store.read(found, 0, found.size)])
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("size", [0, 1, MIB, MIB + 1, 7 * MIB + 5])
+@pytest.mark.parametrize("said", [True, False])
+async def test_what_is_put_is_read(store: ArtifactStore, size: int, said: bool) -> None:
+    body = bytes(range(251)) * (size // 251 + 1)
+    body = body[:size]
+    pieces = [body[at : at + 60_000] for at in range(0, size, 60_000)]
+    await store.put("a/b", chunks(*pieces), size if said else None)
+    assert await read(store, "a/b") == body
+
+
+async def test_ranges(store: ArtifactStore) -> None:
+    body = bytes(range(256)) * (3 * MIB // 256)
+    await put(store, "a", body)
+    found = await store.find("a")
+    assert found is not None
+    for start, end in [(0, 1), (5, 5), (10, 2 * MIB + 7), (3 * MIB - 1, 3 * MIB)]:
+        assert b"".join([part async for part in store.read(found, start, end)]) == body[start:end]
+
+
+async def test_an_object_is_replaced_whole(store: ArtifactStore) -> None:
+    await put(store, "a", b"first")
+    await put(store, "a", b"second")
+    assert await read(store, "a") == b"second"
+
+
+async def test_a_reader_never_sees_two_versions_mixed(store: ArtifactStore) -> None:
+    await put(store, "a", b"1" * (3 * MIB))
+    found = await store.find("a")
+    assert found is not None
+    reading = store.read(found, 0, found.size)
+    assert set(await anext(reading)) == {ord("1")}
+    await put(store, "a", b"22" * (3 * MIB))
+    with pytest.raises(Refusal, match="replaced"):
+        await anext(reading)
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"), [(b"short", 6), (b"long", 3), (b"x" * (2 * MIB), 3 * MIB), (b"", 1)]
+)
+async def test_a_body_of_another_length_than_said_stores_nothing(
+    store: ArtifactStore, sent: bytes, said: int
+) -> None:
+    with pytest.raises(Refusal) as caught:
+        await store.put("a/b", chunks(sent), said)
+    assert caught.value.status == 400
+    assert await store.find("a/b") is None
+
+
+@pytest.mark.parametrize("before", [1, 40])
+@pytest.mark.parametrize("said", [None, 50 * MIB])
+async def test_a_cut_connection_leaves_nothing(root: Path, before: int, said: int | None) -> None:
+    store = Folder(root)
+    await put(store, "a/kept", b"as it was")
+    for key in ("a/new", "a/kept"):
+        with pytest.raises(ConnectionAbortedError):
+            await store.put(key, cut_off(*[b"x" * 100_000] * before), said)
+    assert files_below(root) == ["a/kept"]
+    assert await read(store, "a/kept") == b"as it was"
+
+
+async def test_a_cancelled_upload_leaves_nothing(root: Path) -> None:
+    store = Folder(root)
+    under_way = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(5):
+            yield b"x" * MIB
+        under_way.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(store.put("a/b", endless(), None))
+    await under_way.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await store.find("a/b") is None
+    assert await store.entries("a") == []
+
+
+async def test_an_unfinished_upload_is_not_to_be_seen(root: Path) -> None:
+    store = Folder(root)
+    go_on = asyncio.Event()
+    under_way = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"x" * (5 * MIB)
+        under_way.set()
+        await go_on.wait()
+        yield b"x"
+
+    task = asyncio.create_task(store.put("a/b", slow(), None))
+    await under_way.wait()
+    assert await store.find("a/b") is None
+    assert await store.entries("a") == []
+    go_on.set()
+    await task
+    assert await store.entries("a") == [Entry("b", is_folder=False, size=5 * MIB + 1)]
+
+
+async def test_a_large_upload_and_download_stay_small_in_memory(root: Path) -> None:
+    store = Folder(root)
+    piece = b"x" * 65_536
+
+    async def large() -> AsyncIterator[bytes]:
+        for _ in range(64 * MIB // len(piece)):
+            yield piece
+
+    tracemalloc.start()
+    try:
+        await store.put("a", large(), 64 * MIB)
+        found = await store.find("a")
+        assert found is not None
+        total = 0
+        async for part in store.read(found, 0, found.size):
+            total += len(part)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert total == 64 * MIB
+    assert peak < 16 * MIB
+
+
+async def test_a_slow_store_holds_the_client_back() -> None:
+    """Chunks are asked for as parts go out, not all at once."""
+    asked = 0
+    held = MemoryStore()
+
+    async def counting() -> AsyncIterator[bytes]:
+        nonlocal asked
+        for _ in range(400):
+            asked += 1
+            if asked == 200:
+                raise ConnectionAbortedError("seen enough")
+            yield b"x" * 65_536
+
+    with pytest.raises(ConnectionAbortedError):
+        await Objects(held, part_bytes=MIB).put("a", counting(), None)
+    assert asked == 200
+    assert obstore.list(held).collect() == []
+
+
+async def test_listings_show_one_level_by_name(store: ArtifactStore) -> None:
+    for name in ("r/b.txt", "r/a/x", "r/a/y/z", "r/B", "s/other", "r2/other"):
+        await put(store, name, name.encode())
+    assert await store.entries("r") == [
+        Entry("B", is_folder=False, size=3),
+        Entry("a", is_folder=True),
+        Entry("b.txt", is_folder=False, size=7),
+    ]
+    assert await store.entries("r/b.txt") == []
+    assert await store.entries("r/b.txt/below") == []
+    assert await store.entries("nowhere") == []
+
+
+async def test_deleting_takes_a_file_or_all_below_and_no_neighbour(store: ArtifactStore) -> None:
+    for name in ("r/a", "r/ab", "r/d/x", "r/d/e/y", "r/dd"):
+        await put(store, name, b"1")
+    await store.delete("r/a")
+    await store.delete("r/d")
+    await store.delete("r/nothing")
+    await store.delete("r/ab/below")
+    assert [entry.name for entry in await store.entries("r")] == ["ab", "dd"]
+
+
+async def test_emptying_a_whole_store_is_refused() -> None:
+    held = MemoryStore()
+    store = Objects(held, part_bytes=MIB)
+    await put(store, "a/b", b"1")
+    for key in ("", "/", "a/", "/a"):
+        with pytest.raises(Refusal, match="Invalid path"):
+            await store.delete(key)
+    assert await read(store, "a/b") == b"1"
+
+
+class Chosen:
+    """Settings of a store."""
+
+    s3_endpoint = "http://127.0.0.1:1"
+    s3_region = "eu-central-1"
+    s3_access_key_id = "id"
+    s3_secret_access_key = "secret"
+
+    def __init__(self, artifact_store: str) -> None:
+        self.artifact_store = artifact_store
+
+
+async def test_a_file_address_chooses_a_local_folder(tmp_path: Path) -> None:
+    store = open_store(Chosen((tmp_path / "with space").as_uri()))
+    await put(store, "a", b"1")
+    assert (tmp_path / "with space/a").read_bytes() == b"1"
+
+
+def test_a_bucket_address_chooses_a_bucket() -> None:
+    assert isinstance(open_store(Chosen("s3://bucket/some/prefix")), Objects)
+
+
+@pytest.mark.parametrize("url", ["", "relative", "file://host/x", "file:", "s3://", "gs://b", "/x"])
+def test_other_stores_are_refused_by_name(url: str) -> None:
+    with pytest.raises(SettingsError, match="TRACKING_ARTIFACT_STORE"):
+        open_store(Chosen(url))
