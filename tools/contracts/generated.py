@@ -3,7 +3,15 @@
 import tomllib
 from pathlib import Path
 
-from tools.contracts import asyncapi, event_table, frozen, openapi, route_table
+from tools.contracts import (
+    asyncapi,
+    event_table,
+    frozen,
+    metric_table,
+    openapi,
+    route_table,
+    settings_table,
+)
 from tools.contracts.landscape import Landscape
 from tools.contracts.surfaces import surfaces
 
@@ -17,6 +25,8 @@ def generated_files(root: Path, landscape: Landscape) -> dict[str, str]:
         "asyncapi.yaml": asyncapi.document(landscape, project["version"]),
         "README.md": event_table.placed(readme, landscape),
         "docs/routes.md": route_table.document(served),
+        "docs/settings.md": settings_table.document(landscape.services),
+        "docs/metrics.md": metric_table.document(landscape.services),
         **openapi.documents(served, project["version"]),
         **frozen.files(landscape.topics),
     }

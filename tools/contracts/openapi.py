@@ -17,6 +17,21 @@ REFUSED: Node = {
     "description": "Refused, in MLflow's form",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Refused"}}},
 }
+PROBLEM: Node = {
+    "description": "Refused, as problem details (RFC 9457)",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+PROBLEM_SCHEMA: Node = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "description": "the word that MLflow's routes answer"},
+    },
+}
 REFUSED_SCHEMA: Node = {
     "type": "object",
     "required": ["error_code", "message"],
@@ -47,17 +62,31 @@ def _document(surface: Surface, version: str) -> Node:
         routes=[route for router in surface.routers for route in router.routes],
     )
     paths: Node = own.setdefault("paths", {})
+    for operations in paths.values():
+        for operation in operations.values():
+            _refuse_with_problems(operation)
     for route in surface.routes:
         path = PARAMETER.sub(r"{\1}", route.paths[0])
         schema = of_body.get(id(route.body), {})
         paths.setdefault(path, {})[route.method.lower()] = _operation(route, schema, components)
     parts = own.setdefault("components", {})
-    parts["schemas"] = {**parts.get("schemas", {}), **components, "Refused": REFUSED_SCHEMA}
+    own_schemas = parts.get("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        own_schemas.pop(name, None)
+    parts["schemas"] = {**own_schemas, **components, "Refused": REFUSED_SCHEMA}
+    parts["schemas"]["Problem"] = PROBLEM_SCHEMA
     parts["securitySchemes"] = {
         "token": {"type": "http", "scheme": "bearer"},
         "login": {"type": "http", "scheme": "basic"},
     }
     return own
+
+
+def _refuse_with_problems(operation: Node) -> None:
+    """FastAPI tells of its own form of a refusal; ours are problem details, whatever the status."""
+    operation["responses"].pop("422", None)
+    operation["responses"]["default"] = PROBLEM
+    operation["security"] = [{"token": []}, {"login": []}]
 
 
 def _operation(route: Route, schema: Node, components: dict[str, Node]) -> Node:

@@ -1,6 +1,6 @@
 """What each service serves over HTTP, read from the routes its api modules declare."""
 
-import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
