@@ -5,17 +5,20 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import urlencode, urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
 import msgspec
 
+from libs.common.contracts import registry, tracking
+from libs.common.contracts.topic import Topic
 from libs.common.http.calling import Reply, call
 from libs.common.http.types import ASGIApp
 from libs.common.principal import PRINCIPAL_HEADER
 from libs.common.runner import running
-from libs.common.service import Running
+from libs.common.service import Running, Service
 from services.auth.service import SERVICE
 from services.auth.settings import Settings
 from services.steps import prepare
@@ -25,6 +28,19 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 OPAQUE = "urn:ietf:params:oauth:token-type:access_token"
 PRINCIPAL = "urn:ietf:params:oauth:token-type:jwt"
 DATABASE_URLS = ("MAESTRO_POSTGRES_URL", "AUTH_DATABASE_URL", "AUTH_RELAY_DATABASE_URL")
+
+
+async def _nobody(*_: object) -> None:
+    """The surface of a service that only tells facts."""
+
+
+def _told_by(name: str, module: ModuleType) -> Service:
+    topics = tuple(value for value in vars(module).values() if isinstance(value, Topic))
+    return Service(name=name, settings=None, api=lambda _: _nobody, publishes=topics)
+
+
+# auth hears them all, so their topics must be there.
+PRODUCERS = (_told_by("tracking", tracking), _told_by("registry", registry))
 ALL_PUBLISHED = "SELECT NOT EXISTS (SELECT FROM auth.outbox WHERE published_at IS NULL)"
 
 
@@ -41,7 +57,7 @@ async def fresh_database(
     admin = await asyncpg.connect(environment["MAESTRO_POSTGRES_URL"])
     try:
         await admin.execute(f'CREATE DATABASE "{name}"')
-        await prepare([SERVICE], own)
+        await prepare([SERVICE, *PRODUCERS], own)
         yield own
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
