@@ -4,16 +4,28 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import TypeVar, overload
 
 Value = TypeVar("Value")
 
 PAUSE_SECONDS = 0.02
 
 
+@overload
 async def eventually(
-    check: Callable[[], Value | Awaitable[Value]], within: float = 5.0, pause: float = PAUSE_SECONDS
-) -> Value:
+    check: Callable[[], Awaitable[Value]], within: float = 5.0, pause: float = PAUSE_SECONDS
+) -> Value: ...
+
+
+@overload
+async def eventually(
+    check: Callable[[], Value], within: float = 5.0, pause: float = PAUSE_SECONDS
+) -> Value: ...
+
+
+async def eventually(
+    check: Callable[[], object], within: float = 5.0, pause: float = PAUSE_SECONDS
+) -> object:
     """Poll `check` until it gives something true, and give that.
 
     `check` may be asynchronous, and may raise while what it looks for is not there yet. After
@@ -21,11 +33,11 @@ async def eventually(
     """
     deadline = time.monotonic() + within
     while True:
-        value: Value | None = None
+        value: object = None
         failure: Exception | None = None
         try:
             answer = check()
-            value = cast("Value", await answer if inspect.isawaitable(answer) else answer)
+            value = await answer if inspect.isawaitable(answer) else answer
         except Exception as error:  # noqa: BLE001 - the last one is raised on below
             failure = error
         if value:

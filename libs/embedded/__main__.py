@@ -61,16 +61,16 @@ def run(given: argparse.Namespace, rest: list[str], home: Path, env: Mapping[str
     if given.command == "token":
         print(new_token(Home(home), env, given.name))
         return 0
-    return pass_on(f"libs.common.{given.command}", rest, Home(home), env)
+    return step(given.command, rest, Home(home), env)
 
 
-def pass_on(module: str, rest: list[str], home: Home, env: Mapping[str, str]) -> int:
-    """Run another module with the platform's variables; gives its exit status."""
+def step(name: str, rest: list[str], home: Home, env: Mapping[str, str]) -> int:
+    """Run a one-off step of the services with the platform's variables; gives its exit status."""
     from libs.embedded.environment import environment  # noqa: PLC0415
 
     if not home.used:
         raise Problem(f"No platform was ever started in {home.path}. Start one with: make up")
-    command = [sys.executable, "-m", module, *rest]
+    command = [sys.executable, "-m", "services", name, *rest]
     return subprocess.run(command, env={**env, **environment(home, env)}, check=False).returncode
 
 

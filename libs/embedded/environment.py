@@ -32,11 +32,6 @@ def environment(home: Home, env: Mapping[str, str]) -> dict[str, str]:
     return made | {name: env[name] for name in made if env.get(name)}
 
 
-def kafka_users(home: Home) -> dict[str, str]:
-    """Kafka's users beside the administrator, and their passwords."""
-    return {name: home.secret(f"kafka-{name}") for name in KAFKA_USERS}
-
-
 def _parts(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
     return {
         "MAESTRO_POSTGRES_URL": Postgres(home, ports["postgres"]).url,
@@ -77,9 +72,9 @@ def _secrets(home: Home) -> dict[str, str]:
     }
     for name in CLIENTS:
         found[f"{name.upper()}_AUTH_CLIENT_SECRET"] = home.secret(f"client-{name}")
-    for name, password in kafka_users(home).items():
+    for name in KAFKA_USERS:
         found[f"{name.upper()}_KAFKA_USERNAME"] = name
-        found[f"{name.upper()}_KAFKA_PASSWORD"] = password
+        found[f"{name.upper()}_KAFKA_PASSWORD"] = home.secret(f"kafka-{name}")
     return found
 
 

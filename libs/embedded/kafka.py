@@ -5,12 +5,15 @@ import base64
 import shutil
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
 
 from libs.embedded.errors import Problem
 from libs.embedded.home import Home, write_private
 from libs.embedded.kafka_jars import cache_folder, fetch
-from libs.embedded.kafka_users import put_users
 from libs.embedded.ports import HOST
 from libs.embedded.process import Process, package_folder
 
@@ -68,7 +71,7 @@ controlled.shutdown.max.retries=1
 """
 JVM = (
     "-Xms32m",
-    "-Xmx192m",
+    "-Xmx256m",
     "-Xss512k",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
@@ -94,14 +97,12 @@ class Kafka:
         home: Home,
         ports: Mapping[str, int],
         env: Mapping[str, str],
-        users: Mapping[str, str],
         say: Callable[[str], None],
     ) -> None:
         self._home = home
         self._port = ports["kafka"]
         self._controller_port = ports["kafka-controller"]
         self._cache = cache_folder(env)
-        self._users = users
         self._say = say
         self._folder = home.path / "kafka"
         self._jars: Path | None = None
@@ -123,7 +124,7 @@ class Kafka:
         return self._home.secret("kafka-admin")
 
     async def start(self) -> None:
-        """Start it, after fetching its jars and making its folder where needed; wait for users."""
+        """Start it, after fetching its jars and making its folder where needed; wait until it answers."""
         self._jars = await asyncio.to_thread(fetch, self._cache, self._tell)
         self._folder.mkdir(mode=0o700, exist_ok=True)
         settings = self._folder / "server.properties"
@@ -133,7 +134,7 @@ class Kafka:
         self.process = self._java("kafka", ["kafka.Kafka", str(settings)])
         self.process.spawn()
         await self.process.until(self._listens, within=90)
-        await asyncio.to_thread(put_users, self.bootstrap, ADMIN, self.password, self._users)
+        await self.process.until(self._serves, within=30)
 
     async def stop(self) -> None:
         """Hand over and flush, then end."""
@@ -193,6 +194,23 @@ class Kafka:
             self._home.logs / f"{log}.log",
             {"LC_ALL": "C.UTF-8"},
         )
+
+    async def _serves(self) -> bool:
+        """Whether it lets the administrator in and takes part in its own cluster."""
+        client = AdminClient(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "security.protocol": "SASL_PLAINTEXT",
+                "sasl.mechanism": "SCRAM-SHA-256",
+                "sasl.username": ADMIN,
+                "sasl.password": self.password,
+                "reconnect.backoff.max.ms": 100,
+                "log_level": 0,
+            }
+        )
+        with suppress(KafkaException):
+            return bool((await asyncio.to_thread(client.list_topics, timeout=2)).brokers)
+        return False
 
     async def _listens(self) -> bool:
         try:

@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from libs.embedded.environment import environment, kafka_users
+from libs.embedded.environment import environment
 from libs.embedded.home import Home
 from libs.embedded.kafka import Kafka
-from libs.embedded.kafka_users import put_users
 from libs.embedded.ports import check_free, kept_ports
 from libs.embedded.postgres import Postgres
 from libs.embedded.progress import Progress
@@ -67,9 +66,7 @@ def describe(home: Home, env: Mapping[str, str], progress: Progress) -> Parts:
         environment=environment(home, env),
         postgres=None if env.get("MAESTRO_POSTGRES_URL") else Postgres(home, ports["postgres"]),
         redis=None if env.get("MAESTRO_REDIS_URL") else Redis(home, ports["redis"]),
-        kafka=None
-        if env.get("MAESTRO_KAFKA_BOOTSTRAP")
-        else Kafka(home, ports, env, kafka_users(home), progress.say),
+        kafka=None if env.get("MAESTRO_KAFKA_BOOTSTRAP") else Kafka(home, ports, env, progress.say),
     )
 
 
@@ -80,8 +77,6 @@ async def _start(parts: Parts, env: Mapping[str, str], progress: Progress) -> No
     names += ["kafka", "kafka-controller"] if parts.kafka else []
     check_free(kept_ports(parts.home.path, env), names)
     starts = [asyncio.create_task(_start_one(part, progress)) for part in parts.started]
-    if parts.kafka is None and env.get("MAESTRO_KAFKA_ADMIN_PASSWORD"):
-        starts.append(asyncio.create_task(_users_elsewhere(parts, progress)))
     try:
         await asyncio.gather(*starts)
     finally:
@@ -93,19 +88,6 @@ async def _start(parts: Parts, env: Mapping[str, str], progress: Progress) -> No
 async def _start_one(part: Part, progress: Progress) -> None:
     async with progress.step(part.name):
         await part.start()
-
-
-async def _users_elsewhere(parts: Parts, progress: Progress) -> None:
-    """Make the services' users on a Kafka that the user named along with its administrator."""
-    given = parts.environment
-    async with progress.step(f"Users on Kafka at {given['MAESTRO_KAFKA_BOOTSTRAP']}"):
-        await asyncio.to_thread(
-            put_users,
-            given["MAESTRO_KAFKA_BOOTSTRAP"],
-            given["MAESTRO_KAFKA_ADMIN_USERNAME"],
-            given["MAESTRO_KAFKA_ADMIN_PASSWORD"],
-            kafka_users(parts.home),
-        )
 
 
 async def _stop(parts: Parts) -> None:

@@ -18,6 +18,7 @@ from libs.embedded.process import POLL_SECONDS, Process
 from libs.embedded.progress import Progress, terminal
 
 ROOT = Path(__file__).parents[2]
+CALM_SECONDS = 60.0
 
 QUICK_START = """\
   python3 -m venv ~/mlclient && . ~/mlclient/bin/activate && pip install mlflow scikit-learn
@@ -72,7 +73,7 @@ async def _run(home: Path, env: Mapping[str, str], progress: Progress) -> None:
             async with progress.step("Services"):
                 await services.until(_ready(environment), within=60)
             progress.say(_welcome(parts, env, first=first, took=time.monotonic() - began))
-            await _watch(parts, services)
+            await _watch(parts, services, progress)
         finally:
             await services.stop()
 
@@ -114,17 +115,27 @@ def _ready(environment: Mapping[str, str]) -> Callable[[], Awaitable[bool]]:
     return ready
 
 
-async def _watch(parts: Parts, services: Process) -> None:
-    """Never return; raise Problem when a process ends by itself."""
-    processes = [services, *(part.process for part in parts.started if part.process)]
-    while True:
-        for process in processes:
-            if not process.running:
-                raise Problem(
-                    f"{process.name} ended unexpectedly (status {process.status}); everything "
-                    f"else is stopped.\n{process.last_words()}"
-                )
+async def _watch(parts: Parts, services: Process, progress: Progress) -> None:
+    """Never return; start a part again that ended by itself, raise Problem when services did.
+
+    A part that ends again within a minute is a Problem as well.
+    """
+    restarted: dict[str, float] = {}
+    while services.running:
+        for part in parts.started:
+            if part.process is None or part.process.running:
+                continue
+            words = f"{part.name} ended unexpectedly (status {part.process.status})"
+            if time.monotonic() - restarted.get(part.name, -CALM_SECONDS) < CALM_SECONDS:
+                raise Problem(f"{words}, for the second time.\n{part.process.last_words()}")
+            progress.say(f"{words}; starting it again.")
+            restarted[part.name] = time.monotonic()
+            async with progress.step(part.name):
+                await part.start()
         await asyncio.sleep(POLL_SECONDS * 10)
+    raise Problem(
+        f"The services ended unexpectedly (status {services.status}).\n{services.last_words()}"
+    )
 
 
 def _welcome(parts: Parts, env: Mapping[str, str], *, first: bool, took: float) -> str:

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import asyncpg
 import redis.asyncio
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    NewTopic,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
 from libs.embedded import Parts
 
@@ -37,6 +43,14 @@ def create_topic(settings: Settings, name: str) -> None:
     """Make a topic of one partition; raises KafkaException when refused. Blocks."""
     client = AdminClient(settings)
     client.create_topics([NewTopic(name, 1, 1)])[name].result(10)
+
+
+def create_user(settings: Settings, name: str, password: str) -> None:
+    """Make a user with a password and nothing else. Blocks."""
+    client = AdminClient(settings)
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+    order = UserScramCredentialUpsertion(name, info, password.encode())
+    client.alter_user_scram_credentials([order])[name].result(10)
 
 
 @dataclass

@@ -10,14 +10,15 @@ import pytest_asyncio
 import redis.asyncio
 import redis.exceptions
 from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ClusterMetadata
 
 from libs.embedded import Parts
-from tests.system.clients import Settings, administrator, create_topic, kafka_settings
+from tests.system.clients import Settings, administrator, create_topic, create_user, kafka_settings
+from tests.waiting import eventually
 
 
-async def ask_kafka(settings: Settings) -> object:
-    """What the client gets when it asks for the list of topics."""
+async def ask_kafka(settings: Settings) -> ClusterMetadata:
+    """What a client gets when it asks for the list of topics."""
     return await asyncio.to_thread(AdminClient(settings).list_topics, timeout=3)
 
 
@@ -92,9 +93,10 @@ async def test_kafkas_controller_refuses_plain_text_and_every_user(parts: Parts)
 
 
 async def test_a_user_of_kafka_may_nothing_that_it_was_not_given(parts: Parts, topic: str) -> None:
-    given = parts.environment
-    settings = kafka_settings(parts, "gateway", given["GATEWAY_KAFKA_PASSWORD"])
-    seen = await asyncio.to_thread(AdminClient(settings).list_topics, timeout=5)
+    settings = kafka_settings(parts, "newcomer", "newcomer's password")
+    await asyncio.to_thread(create_user, administrator(parts), "newcomer", "newcomer's password")
+    # The broker learns of a user a moment after its controller has.
+    seen = await eventually(lambda: ask_kafka(settings), within=10)
     assert topic not in seen.topics
     with pytest.raises(KafkaException, match="AUTHORIZATION_FAILED"):
         await asyncio.to_thread(create_topic, settings, "mine")
