@@ -25,6 +25,10 @@ _WHERE_IT_CAME_FROM: Final = {
 }
 
 
+class Rejected(Exception):
+    """auth does not accept a credential; the message tells its holder why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Presented:
     """A credential as it came: how (`Bearer`, `Basic`) and the token itself."""

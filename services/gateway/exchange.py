@@ -17,7 +17,7 @@ from libs.common.errors import unavailable
 from libs.common.http.calling import Reply, call
 from libs.common.http.types import ASGIApp
 from libs.common.telemetry.logs import logger
-from services.gateway.credentials import Presented
+from services.gateway.credentials import Presented, Rejected
 
 _CLIENT: Final = "gateway"
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -69,7 +69,7 @@ class Exchange:
     async def __call__(self, presented: Presented) -> Passport:
         """The passport of a credential.
 
-        Raises a 401 refusal where auth does not accept it, a 503 where auth cannot say.
+        Raises Rejected where auth does not accept it, a refusal 503 where auth cannot say.
         """
         form = [("grant_type", _GRANT), ("subject_token_type", _OPAQUE)]
         form += [("subject_token", presented.secret)]
@@ -87,7 +87,7 @@ class Exchange:
         )
         if reply.status == 200:
             return self._passport(reply, asked_at)
-        raise _refusal(presented, reply)
+        raise _problem(reply)
 
     def _headers(self) -> list[tuple[str, str]]:
         basic = base64.b64encode(f"{_CLIENT}:{self.client_secret}".encode()).decode()
@@ -113,12 +113,12 @@ class Exchange:
         )
 
 
-def _refusal(presented: Presented, reply: Reply) -> Exception:
+def _problem(reply: Reply) -> Exception:
     try:
         refused = msgspec.json.decode(reply.body, type=_Refused)
     except msgspec.DecodeError:
         refused = _Refused(error="")
     if reply.status == 400 and refused.credential_refused:
-        return presented.refusal(refused.error_description)
+        return Rejected(refused.error_description)
     _log.error("exchange_failed", status=reply.status, error=refused.error)
     return unavailable("The credential cannot be checked now; try again.")

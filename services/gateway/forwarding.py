@@ -19,15 +19,23 @@ class _Watch:
     def __init__(self, limit: float) -> None:
         self._limit = limit
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
+        self._with_client = 0
         self.timeout = asyncio.timeout(limit)
 
     def pause(self) -> None:
         """The client is at work: it sends, or takes what it was sent."""
-        self.timeout.reschedule(None)
+        self._with_client += 1
+        self._reschedule(None)
 
     def resume(self) -> None:
-        """The service is at work again."""
-        self.timeout.reschedule(self._clock() + self._limit)
+        """The service is at work again, unless the client still has its other hand in."""
+        self._with_client -= 1
+        if self._with_client == 0:
+            self._reschedule(self._clock() + self._limit)
+
+    def _reschedule(self, when: float | None) -> None:
+        if not self.timeout.expired():
+            self.timeout.reschedule(when)
 
 
 class _Received:

@@ -8,15 +8,15 @@ from typing import Final
 
 from libs.common.errors import Refusal
 from libs.common.telemetry.logs import logger
-from services.gateway.credentials import Presented
+from services.gateway.credentials import Presented, Rejected
 from services.gateway.exchange import Passport
 from services.gateway.metrics import FOUND_IN, RENEWALS_FAILED
 from services.gateway.revocations import Revocations
 from services.gateway.shared_cache import SharedCache
 
 MOST_PASSPORTS: Final = 20_000
-MOST_REFUSALS: Final = 10_000
-REFUSED_SECONDS: Final = 2.0
+MOST_REJECTED: Final = 10_000
+REJECTED_SECONDS: Final = 2.0
 _RENEWAL_PAUSE_SECONDS: Final = 2.0
 _REVOKED: Final = "the token was revoked"
 _log = logger(__name__)
@@ -27,7 +27,7 @@ class Principals:
 
     A passport is used until shortly before it expires, whatever happens to auth, Redis or Kafka
     meanwhile; that life is the bound within which a revocation acts when nobody can tell of it.
-    A refusal is remembered for two seconds, so that a wrong token in a loop costs auth little.
+    A rejection is remembered for two seconds, so that a wrong token in a loop costs auth little.
     """
 
     def __init__(
@@ -41,29 +41,35 @@ class Principals:
         self._shared = shared
         self._clock = clock
         self._passports: OrderedDict[bytes, Passport] = OrderedDict()
-        self._refusals: OrderedDict[bytes, tuple[float, Refusal]] = OrderedDict()
+        self._rejected: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
         self._flights: dict[bytes, asyncio.Task[Passport]] = {}
         self._pause_renewals_until = 0.0
         self._epoch = 0
 
     async def passport(self, presented: Presented) -> Passport:
         """The passport of a credential; raises the refusal 401 or 503 that answers the request."""
-        key = presented.key()
+        try:
+            return await self._find(presented, presented.key())
+        except Rejected as rejected:
+            # The way it came is this request's own, though the answer may be another's.
+            raise presented.refusal(str(rejected)) from None
+
+    async def _find(self, presented: Presented, key: bytes) -> Passport:
         now = self._clock()
         known = self._passports.get(key)
         if known is not None and known.expires_at > now:
             if self.revocations.covers(known.actor):
                 del self._passports[key]
-                raise presented.refusal(_REVOKED)
+                raise Rejected(_REVOKED)
             self._passports.move_to_end(key)
             FOUND_IN["memory"].inc()
             if known.renew_at < now and self._pause_renewals_until < now:
                 self._flight(key, presented, renewal=True)
             return known
-        refused = self._refusals.get(key)
-        if refused is not None and refused[0] > now:
+        rejected = self._rejected.get(key)
+        if rejected is not None and rejected[0] > now:
             FOUND_IN["refused"].inc()
-            raise refused[1]
+            raise Rejected(rejected[1])
         # Shielded: one waiter that leaves must not take the answer from the others.
         return await asyncio.shield(self._flight(key, presented, renewal=False))
 
@@ -87,7 +93,7 @@ class Principals:
         if flight.cancelled():
             return
         problem = flight.exception()
-        if problem is not None and not isinstance(problem, Refusal):
+        if problem is not None and not isinstance(problem, Refusal | Rejected):
             _log.error("passport_not_fetched", error=repr(problem))
 
     async def _fetch(self, key: bytes, presented: Presented, *, renewal: bool) -> Passport:
@@ -97,11 +103,16 @@ class Principals:
                 FOUND_IN["redis"].inc()
                 return self._keep(key, shared, epoch)
             passport = await self._exchange(presented)
-        except Refusal as refusal:
-            self._note_failure(key, refusal, renewal=renewal)
+        except Rejected as rejected:
+            self._note_rejected(key, str(rejected))
+            raise
+        except Refusal:
+            if renewal:
+                RENEWALS_FAILED.inc()
+                self._pause_renewals_until = self._clock() + _RENEWAL_PAUSE_SECONDS
             raise
         if self.revocations.covers(passport.actor):
-            raise presented.refusal(_REVOKED)
+            raise Rejected(_REVOKED)
         FOUND_IN["auth"].inc()
         self._shared.write(presented, passport)
         return self._keep(key, passport, epoch)
@@ -122,16 +133,12 @@ class Principals:
                 self._passports.popitem(last=False)
         return passport
 
-    def _note_failure(self, key: bytes, refusal: Refusal, *, renewal: bool) -> None:
-        if refusal.status == 401:
-            self._passports.pop(key, None)
-            self._refusals[key] = (self._clock() + REFUSED_SECONDS, refusal)
-            self._refusals.move_to_end(key)
-            if len(self._refusals) > MOST_REFUSALS:
-                self._refusals.popitem(last=False)
-        elif renewal:
-            RENEWALS_FAILED.inc()
-            self._pause_renewals_until = self._clock() + _RENEWAL_PAUSE_SECONDS
+    def _note_rejected(self, key: bytes, reason: str) -> None:
+        self._passports.pop(key, None)
+        self._rejected[key] = (self._clock() + REJECTED_SECONDS, reason)
+        self._rejected.move_to_end(key)
+        if len(self._rejected) > MOST_REJECTED:
+            self._rejected.popitem(last=False)
 
     def _forget_everything(self) -> None:
         self._epoch += 1

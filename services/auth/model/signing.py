@@ -87,7 +87,7 @@ def unseal(kid: str, sealed: bytes, encryption_key: bytes) -> SigningKey:
     nonce, ciphertext = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
     try:
         plain = AESGCM(encryption_key).decrypt(nonce, ciphertext, _LABEL + kid.encode())
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise KeyEncryptionKeyRefused(
             "AUTH_KEY_ENCRYPTION_KEY is not the key that the stored signing keys were sealed with."
         ) from None
