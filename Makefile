@@ -47,10 +47,10 @@ lock: $(VENV)/.development ## solve the locked requirements anew (UPGRADE=--upgr
 	$(COMPILE) requirements/development.in -o requirements/development.lock
 	$(PY) -m libs.embedded.kafka_jars
 
-redrive: $(VENV)/.runtime ## send dead letters through their subscription again (ARGS=…)
+redrive: $(VENV)/.runtime ## send dead letters through their subscription again (ARGS=TOPIC for one)
 	@exec $(PY) -m libs.embedded redrive $(ARGS)
 
-republish: $(VENV)/.runtime ## publish the current state of a service as facts (ARGS=…)
+republish: $(VENV)/.runtime ## publish the current state of a service as facts (ARGS=tracking)
 	@exec $(PY) -m libs.embedded republish $(ARGS)
 
 clean: ## remove the virtual environment and caches; data in MAESTRO_HOME stays
