@@ -31,8 +31,8 @@ test: $(VENV)/.development ## run all tests on real parts (ARGS='-k name')
 check: $(VENV)/.development ## format, lint, types, imports and house rules, changing nothing
 	@exec $(PY) -m tools.check
 
-fix: $(VENV)/.development ## format, and repair what the linter can
-	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
+fix: $(VENV)/.development ## repair what a machine can: format, lint, generated files
+	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format . && $(PY) -m tools.contracts
 
 bench: $(VENV)/.development ## measure against mlflow server on the same PostgreSQL (ARGS=…)
 	@exec $(PY) -m tests.load.bench $(ARGS)
