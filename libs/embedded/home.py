@@ -41,10 +41,10 @@ class Home:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.chmod(0o700)
             self._hold()
-        except PermissionError as error:
+        except OSError as error:
             raise Problem(
-                f"{self.path} cannot be used by this account ({error.strerror}). It may belong to "
-                "another user: name another folder with MAESTRO_HOME=…"
+                f"{self.path} cannot be used as the data folder: {error.strerror}. "
+                "Name another with MAESTRO_HOME=…"
             ) from error
         try:
             self._check_version()

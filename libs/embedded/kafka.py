@@ -106,6 +106,7 @@ class Kafka:
         self._say = say
         self._folder = home.path / "kafka"
         self._jars: Path | None = None
+        self._given_up = False
         self.process: Process | None = None
 
     @property
@@ -125,7 +126,7 @@ class Kafka:
 
     async def start(self) -> None:
         """Start it, after fetching its jars and making its folder where needed; wait until it answers."""
-        self._jars = await asyncio.to_thread(fetch, self._cache, self._tell)
+        await self._fetch()
         self._folder.mkdir(mode=0o700, exist_ok=True)
         settings = self._folder / "server.properties"
         write_private(settings, self._settings())
@@ -146,7 +147,17 @@ class Kafka:
         if self.process is not None:
             self.process.kill()
 
+    async def _fetch(self) -> None:
+        try:
+            self._jars = await asyncio.to_thread(fetch, self._cache, self._tell)
+        except asyncio.CancelledError:
+            # The thread ends at its next word to us, and does not hold up the end of the process.
+            self._given_up = True
+            raise
+
     def _tell(self, done: int, of: int) -> None:
+        if self._given_up:
+            raise Problem("Fetching Apache Kafka was given up.")
         if done % 15 == 0 or done == of:
             self._say(
                 f"  Fetching Apache Kafka, once for all platforms of this user: {done} of {of} jars"
@@ -234,7 +245,9 @@ def escaped(path: Path) -> str:
         raise Problem(
             f"Apache Kafka cannot keep its data under a comma: {path}. Name another folder."
         )
-    return str(path).replace("\\", "\\\\").encode("ascii", "backslashreplace").decode()
+    units = str(path).replace("\\", "\\\\").encode("utf-16-be")
+    letters = (int.from_bytes(units[at : at + 2]) for at in range(0, len(units), 2))
+    return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in letters)
 
 
 def argument_word(word: str) -> str:

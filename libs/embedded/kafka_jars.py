@@ -42,7 +42,7 @@ def jars_folder(cache: Path) -> Path:
 def fetch(cache: Path, tell: Callable[[int, int], None]) -> Path:
     """Make sure that all jars are in `cache`; `tell` hears how many of how many are there.
 
-    Raises Problem when a jar cannot be had or is not the pinned one. Blocks: call it in a thread.
+    `tell` may raise Problem to give up. Raises Problem when a jar cannot be had or is not the pinned one. Blocks: call it in a thread.
     """
     folder = jars_folder(cache)
     if folder.exists():
@@ -62,9 +62,13 @@ def _fetch_all(folder: Path, tell: Callable[[int, int], None]) -> None:
     pinned = read_lock()
     with ThreadPoolExecutor(max_workers=6) as pool:
         jobs = [pool.submit(_fetch_one, partial, name, pinned[name]) for name in pinned]
-        for done, job in enumerate(jobs, start=1):
-            job.result()
-            tell(done, len(jobs))
+        try:
+            for done, job in enumerate(jobs, start=1):
+                job.result()
+                tell(done, len(jobs))
+        except Problem:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     (partial / "jars").rename(folder)
     shutil.rmtree(partial, ignore_errors=True)
 

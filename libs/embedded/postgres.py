@@ -261,4 +261,4 @@ def working_in(folder: Path) -> list[int]:
 
 def quoted(path: Path) -> str:
     """A path as it stands between quotes in postgresql.conf."""
-    return str(path).replace("'", "''")
+    return str(path).replace("\\", "\\\\").replace("'", "''")

@@ -15,6 +15,8 @@ from libs.embedded.errors import Problem
 
 LAUNCH = Path(__file__).with_name("launch.py")
 POLL_SECONDS = 0.02
+# A log past this size is put aside at the next start, one generation back.
+LARGEST_LOG_BYTES = 10 * 1024 * 1024
 
 
 def package_folder(name: str) -> Path:
@@ -71,7 +73,7 @@ class Process:
             raise RuntimeError(f"{self.name} must be started from the main thread")
         if self.running:
             raise RuntimeError(f"{self.name} runs already")
-        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make_room_in_log()
         with self.log.open("ab") as log:
             self._child = subprocess.Popen(
                 through_launcher(self._command, self._account),
@@ -82,6 +84,11 @@ class Process:
                 # Ctrl-C in the terminal is ours to hear and to pass on in the right order.
                 start_new_session=True,
             )
+
+    def _make_room_in_log(self) -> None:
+        self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > LARGEST_LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".old.log"))
 
     async def until(self, ready: Callable[[], Awaitable[bool]], within: float) -> None:
         """Wait for `ready`; raises Problem with the last log lines when it ends or takes long."""

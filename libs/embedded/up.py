@@ -19,6 +19,7 @@ from libs.embedded.progress import Progress, terminal
 
 ROOT = Path(__file__).parents[2]
 CALM_SECONDS = 60.0
+SERVICES_STOP_SECONDS = 25.0
 
 QUICK_START = """\
   python3 -m venv ~/mlclient && . ~/mlclient/bin/activate && pip install mlflow scikit-learn
@@ -75,7 +76,8 @@ async def _run(home: Path, env: Mapping[str, str], progress: Progress) -> None:
             progress.say(_welcome(parts, env, first=first, took=time.monotonic() - began))
             await _watch(parts, services, progress)
         finally:
-            await services.stop()
+            # Longer than the services themselves wait for their open requests.
+            await services.stop(within=SERVICES_STOP_SECONDS)
 
 
 async def _migrate(parts: Parts, environment: Mapping[str, str], progress: Progress) -> None:
