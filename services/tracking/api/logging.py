@@ -1,0 +1,146 @@
+"""Logging into runs over HTTP: metrics, params, tags, inputs and outputs."""
+
+from typing import Final
+
+from libs.common.errors import invalid
+from libs.common.http.routes import Call, Routes
+from libs.common.http.wire import SEE_DOCS, require
+from services.tracking.api.views import named_run, pairs_of
+from services.tracking.commands import inputs, logging
+from services.tracking.commands import runs as runs_commands
+from services.tracking.model.inputs import DatasetUse
+from services.tracking.model.limits import check_batch, check_run_id_form
+from services.tracking.model.metrics import Point, point
+from services.tracking.schemas import answers, requests
+
+routes: Final = Routes()
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/log-metric", permission="run.log")
+async def log_metric(call: Call, body: requests.LogMetric) -> object:
+    """Log one point of a metric."""
+    run_id = named_run(body.run_id, body.run_uuid, body)
+    require(body, "key", "value", "timestamp")
+    assert body.value is not None
+    assert body.timestamp is not None
+    context = (body.model_id, body.dataset_name, body.dataset_digest)
+    logged = point(body.key or "", body.value, body.timestamp, body.step, context)
+    await logging.log_metric(call.running, call.principal, run_id, logged)
+    return answers.NOTHING
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/log-parameter", permission="run.log")
+async def log_parameter(call: Call, body: requests.RunPair) -> object:
+    """Log a param."""
+    run_id = named_run(body.run_id, body.run_uuid, body)
+    require(body, "key")
+    await logging.log_param(call.running, call.principal, run_id, body.key or "", body.value)
+    return answers.NOTHING
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/set-tag", permission="run.log")
+async def set_tag(call: Call, body: requests.RunPair) -> object:
+    """Set a tag of a run."""
+    run_id = named_run(body.run_id, body.run_uuid, body)
+    require(body, "key")
+    await logging.set_tag(call.running, call.principal, run_id, body.key or "", body.value)
+    return answers.NOTHING
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/delete-tag", permission="run.log")
+async def delete_tag(call: Call, body: requests.DeleteTag) -> object:
+    """Take a tag off a run."""
+    require(body, "run_id", "key")
+    await runs_commands.delete_tag(call.running, call.principal, body.run_id or "", body.key or "")
+    return answers.NOTHING
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/log-batch", permission="run.log")
+async def log_batch(call: Call, body: requests.LogBatch) -> object:
+    """Log metrics, params and tags, all or none."""
+    require(body, "run_id")
+    _check_batch_complete(body)
+    run_id = body.run_id or ""
+    check_run_id_form(run_id)
+    await logging.log_batch(
+        call.running,
+        call.principal,
+        run_id,
+        _points(body.metrics),
+        pairs_of(body.params),
+        pairs_of(body.tags),
+    )
+    return answers.NOTHING
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/log-inputs", permission="run.log")
+async def log_inputs(call: Call, body: requests.LogInputs) -> object:
+    """Log datasets and models that a run used."""
+    require(body, "run_id")
+    run_id = body.run_id or ""
+    check_run_id_form(run_id)
+    datasets = [_use(given) for given in body.datasets]
+    models = [model.model_id for model in body.models]
+    await inputs.log_inputs(call.running, call.principal, run_id, datasets, models)
+    return answers.NOTHING
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/outputs", permission="run.log")
+async def log_outputs(call: Call, body: requests.LogOutputs) -> object:
+    """Log models that a run made."""
+    require(body, "run_id", "models")
+    models = [(model.model_id, model.step) for model in body.models or ()]
+    await inputs.log_outputs(call.running, call.principal, body.run_id or "", models)
+    return answers.NOTHING
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/log-model", permission="run.log")
+async def log_model(call: Call, body: requests.LogModel) -> object:
+    """Log what old clients tell of a model."""
+    require(body, "run_id", "model_json")
+    await inputs.log_model(call.running, call.principal, body.run_id or "", body.model_json or "")
+    return answers.NOTHING
+
+
+def _check_batch_complete(body: requests.LogBatch) -> None:
+    check_batch(len(body.metrics), 0, 0)
+    for i, metric in enumerate(body.metrics):
+        if not metric.key:
+            raise _absent(f"metrics[{i}].key")
+        if metric.value is None:
+            raise _absent(f"metrics[{i}].value")
+        if metric.timestamp is None:
+            raise _absent(f"metrics[{i}].timestamp")
+    for name, pairs in (("params", body.params), ("tags", body.tags)):
+        for i, pair in enumerate(pairs):
+            if not pair.key:
+                raise _absent(f"{name}[{i}].key")
+
+
+def _absent(path: str) -> Exception:
+    return invalid(f"Missing value for required parameter '{path}'.{SEE_DOCS}")
+
+
+def _points(metrics: list[requests.Metric]) -> list[Point]:
+    found: list[Point] = []
+    for i, metric in enumerate(metrics):
+        assert metric.value is not None
+        assert metric.timestamp is not None
+        context = (metric.model_id, metric.dataset_name, metric.dataset_digest)
+        found.append(
+            point(metric.key, metric.value, metric.timestamp, metric.step, context, f"metrics[{i}]")
+        )
+    return found
+
+
+def _use(given: requests.DatasetInput) -> DatasetUse:
+    dataset = given.dataset
+    return DatasetUse(
+        name=dataset.name,
+        digest=dataset.digest,
+        source_type=dataset.source_type,
+        source=dataset.source,
+        schema=dataset.schema,
+        profile=dataset.profile,
+        tags={tag.key: tag.value for tag in given.tags},
+    )

@@ -1,0 +1,98 @@
+"""Histories of metrics over HTTP."""
+
+from typing import Final
+
+from libs.common.errors import invalid
+from libs.common.http.routes import AJAX_ONLY, Call, Routes
+from libs.common.http.wire import SEE_DOCS, require
+from services.tracking.api.views import check_page, named_run
+from services.tracking.model.runs import known_run_uuids
+from services.tracking.queries import metrics as queries
+from services.tracking.schemas import answers, requests
+
+routes: Final = Routes()
+_MOST_RUNS: Final = 100
+_MOST_POINTS: Final = 25_000
+_MOST_SAMPLES: Final = 2_500
+
+
+@routes.mlflow("GET", "2.0/mlflow/metrics/get-history", permission="run.read")
+async def get_metric_history(call: Call, body: requests.MetricHistory) -> object:
+    """All points of a metric, or a page of them."""
+    run_id = named_run(body.run_id, body.run_uuid, body)
+    require(body, "metric_key")
+    if body.max_results is not None:
+        check_page(body.max_results, ".")
+    runs = known_run_uuids([run_id])
+    if not runs:
+        return answers.MetricsAnswer()
+    tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
+    async with call.running.database.reading(tenant_no) as connection:
+        return await queries.history(
+            connection,
+            *(tenant_no, workspace_id, runs[0], body.metric_key or ""),
+            *(body.max_results, body.page_token),
+        )
+
+
+@routes.mlflow(
+    "GET", "2.0/mlflow/metrics/get-history-bulk", permission="run.read", prefixes=AJAX_ONLY
+)
+async def get_metric_history_bulk(call: Call, body: requests.MetricHistoryBulk) -> object:
+    """Points of a metric of several runs, for the web UI."""
+    if not body.run_id:
+        raise invalid("GetMetricHistoryBulk request must specify at least one run_id.")
+    if len(body.run_id) > _MOST_RUNS:
+        raise invalid(
+            f"GetMetricHistoryBulk request cannot specify more than {_MOST_RUNS} run_ids. Received"
+            f" {len(body.run_id)} run_ids."
+        )
+    if body.metric_key is None:
+        raise invalid("GetMetricHistoryBulk request must specify a metric_key.")
+    limit = max(0, min(body.max_results, _MOST_POINTS))
+    tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
+    async with call.running.database.reading(tenant_no) as connection:
+        points = await queries.histories(
+            connection,
+            *(tenant_no, workspace_id, known_run_uuids(body.run_id), body.metric_key, limit),
+        )
+    return answers.BulkMetricsAnswer(points)
+
+
+@routes.mlflow("GET", "2.0/mlflow/metrics/get-history-bulk-interval", permission="run.read")
+async def get_metric_history_bulk_interval(
+    call: Call, body: requests.MetricHistoryInterval
+) -> object:
+    """Points of a metric of several runs, evenly sampled for a chart."""
+    if not body.run_ids:
+        raise invalid(f"Missing value for required parameter 'run_ids'.{SEE_DOCS}")
+    if len(body.run_ids) > _MOST_RUNS:
+        raise invalid(
+            f"GetMetricHistoryBulkInterval request must specify at most {_MOST_RUNS} run_ids."
+            f" Received {len(body.run_ids)} run_ids.{SEE_DOCS}"
+        )
+    require(body, "metric_key")
+    if not 1 <= body.max_results <= _MOST_SAMPLES:
+        raise invalid(f"max_results must be between 1 and {_MOST_SAMPLES}.{SEE_DOCS}")
+    tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
+    async with call.running.database.reading(tenant_no) as connection:
+        points = await queries.samples(
+            connection,
+            *(tenant_no, workspace_id, known_run_uuids(body.run_ids), body.metric_key or ""),
+            *(_steps(body), body.max_results),
+        )
+    return answers.IntervalMetricsAnswer(points)
+
+
+def _steps(body: requests.MetricHistoryInterval) -> tuple[int, int] | None:
+    first, last = body.start_step, body.end_step
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        raise invalid("If either start step or end step are specified, both must be specified.")
+    if first > last:
+        raise invalid(
+            "end_step must be greater than start_step."
+            f" Found start_step={first} and end_step={last}."
+        )
+    return first, last

@@ -1,0 +1,125 @@
+"""Runs over HTTP."""
+
+from typing import Final
+
+from msgspec import UNSET
+
+from libs.common.http.routes import Call, Routes
+from libs.common.http.wire import SEE_DOCS, require
+from services.tracking.api.views import (
+    LARGEST_PAGE,
+    check_page,
+    pairs_of,
+    run_of,
+    stages_of,
+    status_of,
+)
+from services.tracking.commands import runs as commands
+from services.tracking.model.experiments import experiment_number, known_numbers
+from services.tracking.model.filters import run_clauses, run_orders
+from services.tracking.model.limits import unfit
+from services.tracking.model.runs import Run, no_run, run_uuid
+from services.tracking.queries import runs as queries
+from services.tracking.schemas import answers, requests
+
+routes: Final = Routes()
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/create", permission="run.create")
+async def create_run(call: Call, body: requests.CreateRun) -> object:
+    """Start a run."""
+    run, tags = await commands.create_run(
+        call.running,
+        call.principal,
+        experiment_number(body.experiment_id or "0"),
+        name=body.run_name,
+        user_id=body.user_id,
+        start_time=body.start_time,
+        tags=dict(pairs_of(body.tags)),
+    )
+    return answers.RunAnswer(
+        answers.Run(
+            info=_info(run),
+            data=answers.RunData(tags=[answers.Pair(key, tags[key]) for key in tags]),
+            inputs=answers.RunInputs(),
+        )
+    )
+
+
+@routes.mlflow("GET", "2.0/mlflow/runs/get", permission="run.read")
+async def get_run(call: Call, body: requests.RunId) -> object:
+    """A run with its latest metrics, params, tags, inputs and outputs."""
+    run_id = run_of(body)
+    found = await queries.run(
+        call.running.database,
+        call.principal.tenant_no,
+        call.principal.workspace_id,
+        run_uuid(run_id),
+    )
+    if found is None:
+        raise no_run(run_id)
+    return answers.RunAnswer(found)
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/update", permission="run.update")
+async def update_run(call: Call, body: requests.UpdateRun) -> object:
+    """Change a run's status, end time or name."""
+    run = await commands.update_run(
+        call.running,
+        call.principal,
+        run_of(body),
+        name=body.run_name,
+        status=status_of(body),
+        end_time=body.end_time,
+    )
+    return answers.RunInfoAnswer(_info(run))
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/delete", permission="run.delete")
+async def delete_run(call: Call, body: requests.RunId) -> object:
+    """Put a run aside."""
+    require(body, "run_id")
+    await commands.delete_run(call.running, call.principal, body.run_id or "")
+    return answers.NOTHING
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/restore", permission="run.delete")
+async def restore_run(call: Call, body: requests.RunId) -> object:
+    """Bring a run back."""
+    require(body, "run_id")
+    await commands.restore_run(call.running, call.principal, body.run_id or "")
+    return answers.NOTHING
+
+
+@routes.mlflow("POST", "2.0/mlflow/runs/search", permission="run.read")
+async def search_runs(call: Call, body: requests.SearchRuns) -> object:
+    """A page of runs."""
+    if body.max_results > LARGEST_PAGE:
+        raise unfit("max_results", body.max_results, f" Hint: Value was of type 'int'.{SEE_DOCS}")
+    check_page(body.max_results)
+    search = queries.RunSearch(
+        experiment_ids=known_numbers(body.experiment_ids),
+        clauses=run_clauses(body.filter),
+        orders=run_orders(body.order_by),
+        stages=stages_of(body.run_view_type),
+        max_results=body.max_results,
+        page_token=body.page_token,
+    )
+    tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
+    async with call.running.database.reading(tenant_no) as connection:
+        return await queries.search_runs(connection, tenant_no, workspace_id, search)
+
+
+def _info(run: Run) -> answers.RunInfo:
+    return answers.RunInfo(
+        run_uuid=run.run_id,
+        experiment_id=str(run.experiment_id),
+        run_name=run.name,
+        user_id=run.user_id,
+        status=run.status,
+        start_time=run.start_time,
+        end_time=run.end_time or UNSET,
+        artifact_uri=run.artifact_uri,
+        lifecycle_stage=run.lifecycle_stage,
+        run_id=run.run_id,
+    )

@@ -1,0 +1,69 @@
+"""Metric points: what is stored of the numbers that a client sends."""
+
+import math
+import re
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from libs.common.errors import Refusal, invalid, missing
+from services.tracking.model.limits import KEY_LENGTH, check_length, check_name, unfit
+
+DATASET_NAME_LENGTH: Final = 500
+DATASET_DIGEST_LENGTH: Final = 36
+_MODEL_ID: Final = re.compile(r"^m-[0-9a-f]{32}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One measurement: `time` is the client's milliseconds; '' where no model or dataset is told."""
+
+    key: str
+    value: float
+    time: int
+    step: int
+    model_id: str = ""
+    dataset_name: str = ""
+    dataset_digest: str = ""
+
+
+def point(
+    key: str,
+    value: float,
+    time: int,
+    step: int,
+    context: tuple[str, str, str] = ("", "", ""),
+    path: str = "",
+) -> Point:
+    """A point as it is stored; `path` (`metrics[3]`) stands before its fields in refusals.
+
+    Infinities become the greatest and the least double, as MLflow stores them; not-a-number stays.
+    """
+    before = f"{path}." if path else ""
+    check_name(key, f"{before}name")
+    if time < 0:
+        raise unfit(
+            f"{before}timestamp",
+            time,
+            f"metric '{key}' (value={value}). Timestamp must be a nonnegative long (64-bit integer) ",
+        )
+    check_length("Metric name", KEY_LENGTH, key)
+    if math.isinf(value):
+        value = math.copysign(sys.float_info.max, value)
+    if context != ("", "", ""):
+        _check_context(*context)
+    return Point(key, value, time, step, *context)
+
+
+def no_model(model_id: str) -> Refusal:
+    """No such logged model, or none in the caller's workspace."""
+    return missing(f"Logged model with ID '{model_id}' not found.")
+
+
+def _check_context(model_id: str, dataset_name: str, dataset_digest: str) -> None:
+    if bool(dataset_name) != bool(dataset_digest):
+        raise invalid("Both dataset_name and dataset_digest must be provided if one is provided")
+    check_length("dataset_name", DATASET_NAME_LENGTH, dataset_name)
+    check_length("dataset_digest", DATASET_DIGEST_LENGTH, dataset_digest)
+    if model_id and not _MODEL_ID.match(model_id):
+        raise no_model(model_id)

@@ -1,0 +1,1 @@
+"""Reads of tracking: one function a question, SQL straight to answers."""

@@ -1,0 +1,140 @@
+"""Histories of metrics: every point, points of many runs, and samples for a chart.
+
+Identical points are one point here; they were stored as often as they were sent.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+from uuid import UUID
+
+from asyncpg import Record
+
+from libs.common.database import Connection
+from services.tracking.model.pages import after_page, fingerprint, page_token
+from services.tracking.schemas import answers
+
+# Columns as arrays: a history of a million points is read as three values.
+_HISTORY: Final = """
+SELECT array_agg(q.ts) AS times, array_agg(q.step) AS steps, array_agg(q.value) AS vals
+FROM (
+    SELECT p.ts, p.step, p.value
+    FROM runs r
+    JOIN metric_keys k ON k.tenant_no = r.tenant_no AND k.key = $4
+    JOIN metric_points p ON p.tenant_no = r.tenant_no AND p.run_no = r.run_no
+         AND p.key_no = k.key_no
+    WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = $3
+      AND ($5::int8 IS NULL OR (p.ts, p.step, comparable(p.value), (p.value = 'NaN'::float8)::int)
+                               > ($5::int8, $6::int8, $7::float8, $8::int8))
+    GROUP BY p.ts, p.step, p.value
+    ORDER BY p.ts, p.step, comparable(p.value), p.value
+    LIMIT $9
+) q
+"""
+_BULK: Final = """
+SELECT r.run_id, p.ts, p.step, p.value
+FROM runs r
+JOIN metric_keys k ON k.tenant_no = r.tenant_no AND k.key = $4
+JOIN metric_points p ON p.tenant_no = r.tenant_no AND p.run_no = r.run_no AND p.key_no = k.key_no
+WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = ANY($3::uuid[])
+GROUP BY r.run_id, p.ts, p.step, p.value
+ORDER BY r.run_id, p.ts, p.step, comparable(p.value), p.value
+LIMIT $5
+"""
+# Of each run $7 points at most: the first of each of $7 even parts, and always the last of all.
+_SAMPLES: Final = """
+SELECT run_id, ts, step, value
+FROM (
+    SELECT b.*, lag(b.part) OVER (PARTITION BY b.run_id ORDER BY b.place)
+                IS DISTINCT FROM b.part AS leads
+    FROM (
+        SELECT p.*, ntile($7) OVER w AS part, row_number() OVER w AS place,
+               count(*) OVER (PARTITION BY p.run_id) AS total
+        FROM (
+            SELECT r.run_id, p.ts, p.step, p.value
+            FROM runs r
+            JOIN metric_keys k ON k.tenant_no = r.tenant_no AND k.key = $4
+            JOIN metric_points p ON p.tenant_no = r.tenant_no AND p.run_no = r.run_no
+                 AND p.key_no = k.key_no
+            WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = ANY($3::uuid[])
+              AND ($5::int8 IS NULL OR p.step BETWEEN $5 AND $6::int8)
+            GROUP BY r.run_id, p.ts, p.step, p.value
+        ) p
+        WINDOW w AS (PARTITION BY p.run_id ORDER BY p.step, p.ts, comparable(p.value), p.value)
+    ) b
+) s
+WHERE leads AND (part < $7 OR total <= $7) OR place = total
+ORDER BY array_position($3::uuid[], run_id), place
+"""
+_KINDS: Final = (int, int, float, int)
+
+
+async def history(
+    connection: Connection,
+    tenant_no: int,
+    workspace_id: int,
+    run_id: UUID,
+    key: str,
+    max_results: int | None,
+    token: str | None,
+) -> answers.MetricsAnswer:
+    """A metric's points by (time, step, value); all of them, or a page."""
+    query = fingerprint(run_id.hex, key)
+    after = after_page(token, query, _KINDS) if token else [None] * len(_KINDS)
+    limit = None if max_results is None else max_results + 1
+    row = await connection.fetchrow(_HISTORY, tenant_no, workspace_id, run_id, key, *after, limit)
+    assert row is not None
+    points = list(_points(key, row))
+    if max_results is None or len(points) <= max_results:
+        return answers.MetricsAnswer(points)
+    last = points[max_results - 1]
+    missing = isinstance(last.value, str)
+    value = 0.0 if isinstance(last.value, str) else last.value
+    return answers.MetricsAnswer(
+        points[:max_results],
+        page_token(query, [last.timestamp, last.step, value, int(missing)]),
+    )
+
+
+async def histories(
+    connection: Connection,
+    tenant_no: int,
+    workspace_id: int,
+    run_ids: Sequence[UUID],
+    key: str,
+    max_results: int,
+) -> list[answers.MetricOfRun]:
+    """A metric's points of several runs, by run, time, step and value."""
+    rows = await connection.fetch(_BULK, tenant_no, workspace_id, list(run_ids), key, max_results)
+    return [_of_run(key, row) for row in rows]
+
+
+async def samples(
+    connection: Connection,
+    tenant_no: int,
+    workspace_id: int,
+    run_ids: Sequence[UUID],
+    key: str,
+    steps: tuple[int, int] | None,
+    max_results: int,
+) -> list[answers.MetricOfRun]:
+    """At most `max_results` points of each run, evenly taken, by run and step."""
+    first, last = steps or (None, None)
+    rows = await connection.fetch(
+        _SAMPLES, tenant_no, workspace_id, list(run_ids), key, first, last, max_results
+    )
+    return [_of_run(key, row) for row in rows]
+
+
+def _points(key: str, row: Record) -> Iterator[answers.Metric]:
+    columns = (row["vals"] or (), row["times"] or (), row["steps"] or ())
+    for value, time, step in zip(*columns, strict=True):
+        yield answers.Metric(key, _wire(value), time, step)
+
+
+def _of_run(key: str, row: Record) -> answers.MetricOfRun:
+    return answers.MetricOfRun(key, _wire(row["value"]), row["ts"], row["step"], row["run_id"].hex)
+
+
+def _wire(value: float) -> float | str:
+    # Not-a-number alone differs from itself.
+    return value if value == value else "NaN"  # noqa: PLR0124

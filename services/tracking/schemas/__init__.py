@@ -1,0 +1,1 @@
+"""Bodies of tracking's requests and answers, in MLflow's names."""

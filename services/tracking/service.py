@@ -1,0 +1,31 @@
+"""tracking on one page: what it serves, tells, hears and owns."""
+
+from pathlib import Path
+from typing import Final
+
+from libs.common.contracts.tracking import EXPERIMENTS, LOGGED_MODELS, RUN_METRICS, RUNS
+from libs.common.service import Service
+from libs.common.tenants import KNOWN_TENANTS
+from services.tracking.api import api
+from services.tracking.queries.snapshots import EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT
+from services.tracking.settings import Settings
+from services.tracking.state import open_state
+
+_TENANT_TABLES: Final = (
+    *("experiment_counters", "experiments", "experiment_tags", "runs", "params", "run_tags"),
+    *("metric_keys", "metric_contexts", "metric_points", "latest_metrics"),
+    *("datasets", "inputs", "input_tags", "run_models"),
+    *("logged_models", "logged_model_params", "logged_model_tags", "model_versions"),
+)
+
+SERVICE: Final = Service(
+    name="tracking",
+    settings=Settings,
+    api=api,
+    publishes=(EXPERIMENTS, RUNS, LOGGED_MODELS, RUN_METRICS),
+    subscriptions=(KNOWN_TENANTS,),
+    migrations=Path(__file__).with_name("migrations"),
+    tables=dict.fromkeys(_TENANT_TABLES, "tenant"),
+    snapshots=(EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT),
+    opens=open_state,
+)

@@ -1,0 +1,17 @@
+"""tracking's own variables (TRACKING_…)."""
+
+import msgspec
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What tracking reads beyond what every service reads.
+
+    `artifact_store` is where artifacts lie: `file:///folder` or `s3://bucket/prefix`. What is left
+    empty of the `s3_…` is found as the AWS tools find it.
+    """
+
+    artifact_store: str
+    s3_endpoint: str = ""
+    s3_region: str = ""
+    s3_access_key_id: str = ""
+    s3_secret_access_key: str = ""

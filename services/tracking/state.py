@@ -1,0 +1,30 @@
+"""What tracking keeps in memory while it runs."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from libs.common.service import Running
+from services.tracking.artifacts.objects import ArtifactStore
+from services.tracking.artifacts.opening import open_store
+
+
+@dataclass(slots=True)
+class State:
+    """The store of artifacts, and the tenants whose `Default` experiment is known to be there."""
+
+    artifacts: ArtifactStore
+    with_default: set[int] = field(default_factory=set)
+
+
+@asynccontextmanager
+async def open_state(running: Running) -> AsyncIterator[State]:
+    """The state of a service that starts."""
+    yield State(open_store(running.settings))
+
+
+def state_of(running: Running) -> State:
+    """The state of a running service."""
+    state = running.state
+    assert isinstance(state, State)
+    return state

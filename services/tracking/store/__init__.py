@@ -1,0 +1,1 @@
+"""Loads and saves what tracking keeps, on a connection; the caller commits."""
