@@ -8,6 +8,7 @@ from typing import Final
 from starlette.responses import PlainTextResponse, Response
 
 from libs.common.errors import Refusal, denied, invalid, unavailable
+from libs.common.http.manners import Limits, Manners
 from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.service import Running
 from libs.common.telemetry import metrics
@@ -103,9 +104,17 @@ class Gateway:
 def api(running: Running) -> ASGIApp:
     """The gateway over the services it was given, which are apps in this process or remote."""
     settings: Settings = running.settings
-    return Gateway(
+    gateway = Gateway(
         principals=running.state,
         peers=running.peers,
         settings=settings,
         metrics_networks=settings.metrics_networks(),
     )
+    limits = Limits(
+        hosts=_listed(running.shared.allowed_hosts), origins=_listed(running.shared.allowed_origins)
+    )
+    return Manners(gateway, service=running.name, tracing=running.tracing, limits=limits)
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -8,7 +8,8 @@ from libs.common.principal import PRINCIPAL_HEADER
 
 Headers = list[tuple[bytes, bytes]]
 
-# Of one connection only (RFC 9110, 7.6.1), with the ones that are older than the rule.
+# Of one connection only (RFC 9110, 7.6.1), with the ones that are older than the rule. A request
+# keeps Transfer-Encoding until its last hop: without a length it is all that tells of a body.
 _HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
@@ -18,7 +19,6 @@ _HOP_BY_HOP: Final = frozenset(
         b"proxy-connection",
         b"te",
         b"trailer",
-        b"transfer-encoding",
         b"upgrade",
         b"http2-settings",
     }
@@ -50,6 +50,7 @@ _IDENTITY_PREFIXES: Final = (
     b"x-goog-authenticated-",
     b"x-ms-client-principal",
 )
+_FRAMING: Final = b"transfer-encoding"
 _PRINCIPAL: Final = PRINCIPAL_HEADER.encode()
 
 
@@ -75,7 +76,7 @@ def passed_on(headers: Iterable[tuple[bytes, bytes]], principal: bytes | None) -
 
 def passed_back(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """The headers of an answer as the client gets them: without those of one connection."""
-    return [pair for pair in headers if pair[0] not in _HOP_BY_HOP]
+    return [pair for pair in headers if pair[0] not in _HOP_BY_HOP and pair[0] != _FRAMING]
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
@@ -87,7 +88,9 @@ def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
 
 
 # Framing is the server's business; a client must not have it dropped by naming it.
-_NEVER_NAMED: Final = frozenset({b"content-length", b"content-type", b"host", b"close"})
+_NEVER_NAMED: Final = frozenset(
+    {b"content-length", b"transfer-encoding", b"content-type", b"host", b"close"}
+)
 
 
 def _named_by_connection(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
