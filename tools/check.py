@@ -36,7 +36,11 @@ def run(step: Step) -> str | None:
 
 
 def main(titles: list[str]) -> int:
-    """Run all checks, or those named, and return 1 when one of them failed."""
+    """Run all checks, or those named; 1 when one of them failed, 2 when one is unknown."""
+    known = [step.title for step in STEPS]
+    if unknown := set(titles) - set(known):
+        print(f"no check {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+        return 2
     chosen = [step for step in STEPS if not titles or step.title in titles]
     failures = [(step, said) for step in chosen if (said := run(step)) is not None]
     for step, said in failures:

@@ -90,6 +90,8 @@ def compose_file(repository: Path) -> dict[str, Any]:
 
 def stop(process: "subprocess.Popen[bytes]", seconds: float) -> int:
     """SIGTERM to the process itself, not to its keeper; its exit status within the grace."""
+    if process.poll() is not None:
+        return process.returncode
     child = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     for pid in child:
         os.kill(int(pid), signal.SIGTERM)

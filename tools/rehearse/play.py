@@ -30,13 +30,19 @@ HOSTS = "127.0.0.1 localhost postgres redis kafka\n" + "".join(
     f"{address} {name}\n" for name, address in ADDRESSES.items() if name != "gateway"
 )
 JOURNEY = """
-import mlflow
-from sklearn.datasets import load_diabetes
+import os, tempfile, mlflow
 {lines}
 client = mlflow.MlflowClient()
 client.set_registered_model_alias("diabetes", "champion", "1")
 model = mlflow.pyfunc.load_model("models:/diabetes@champion")
 print("predicted", len(model.predict(load_diabetes(return_X_y=True)[0])), "rows")
+sent = os.urandom(20_000_000)
+with mlflow.start_run() as run, tempfile.TemporaryDirectory() as folder:
+    open(folder + "/sent.bin", "wb").write(sent)
+    mlflow.log_artifact(folder + "/sent.bin")
+    back = client.download_artifacts(run.info.run_id, "sent.bin", folder)
+    assert open(back, "rb").read() == sent
+print("an artifact of 20 MB came back as it was sent")
 """
 
 
@@ -71,9 +77,14 @@ async def _serve(deployment: Deployment, repository: Path, env: Mapping[str, str
             await _until(healthy, f"{name} healthy", process, log)
         token = (deployment.volumes / "auth/first-token").read_text().strip()
         client = {**env, "MLFLOW_TRACKING_URI": URL, "MLFLOW_TRACKING_TOKEN": token}
-        lines = (repository / "README.md").read_text().split("```python\n")[1].split("```")[0]
-        command = [sys.executable, "-c", JOURNEY.format(lines=lines)]
+        quick_start = (repository / "README.md").read_text().split("```python\n")[1].split("```")[0]
+        command = [sys.executable, "-c", JOURNEY.format(lines=quick_start)]
         await asyncio.to_thread(subprocess.run, command, env=client, check=True, timeout=300)
+    except BaseException:
+        for name in started:
+            lines = (deployment.volumes / f"{name}.log").read_text().splitlines()
+            print(f"── {name} ──", *lines[-15:], sep="\n", flush=True)
+        raise
     finally:
         codes = {name: stop(process, 30) for name, process in reversed(started.items())}
     assert set(codes.values()) == {0}, codes
