@@ -11,7 +11,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from libs.embedded import Progress, platform
-from libs.embedded.kafka import JVM
 from libs.embedded.kafka_jars import cache_folder, fetch
 from libs.embedded.process import package_folder
 from tools.compose_env import credentials
@@ -26,6 +25,7 @@ ADDRESSES = {
     "gateway": "127.0.0.1",
 }
 URL = "http://127.0.0.1:8080"
+JVM = "-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 HOSTS = "127.0.0.1 localhost postgres redis kafka\n" + "".join(
     f"{address} {name}\n" for name, address in ADDRESSES.items() if name != "gateway"
 )
@@ -105,7 +105,7 @@ async def _kafka(
         "kafka-server-start.sh": "kafka.Kafka",
     }.items():
         file = home / "bin" / program
-        file.write_text(f'#!/bin/sh\nexec {java} {" ".join(JVM)} -cp "{jars}/*" {main} "$@"\n')
+        file.write_text(f'#!/bin/sh\nexec {java} {JVM} -cp "{jars}/*" {main} "$@"\n')
         file.chmod(0o755)
     template = (repository / "deploy/kafka/server.properties").read_text()
     (home / "template").write_text(template.replace("/var/lib/kafka/data", str(home / "data")))
