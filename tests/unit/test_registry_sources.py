@@ -181,14 +181,7 @@ def test_nothing_lies_in_a_root_that_is_none(root: str) -> None:
     assert not found.lies_in(root)
 
 
-PIECES = st.sampled_from(
-    [
-        *r". .. / // \ %2e %2E%2e %252e %2f %5c %00 # ? a : @ + ; ~ * artifacts 0 model".split(),
-        *"\x00 \n".split(" "),
-        " ",
-        RUN,
-    ]
-)
+PIECES = r". .. / // \ %2e %2E%2e %252e %2f %5c %00 # ? a : @ + ; ~ * artifacts 0 model"
 
 
 def parsed(source: str) -> object:
@@ -199,7 +192,7 @@ def parsed(source: str) -> object:
         return refused.status
 
 
-@given(st.lists(PIECES, max_size=12))
+@given(st.lists(st.sampled_from([*PIECES.split(), "\x00", "\n", " ", RUN]), max_size=12))
 def test_no_mixture_climbs_out_of_the_root(pieces: list[str]) -> None:
     """What is taken and lies in the root has plain segments only, whatever was put together."""
     found = parsed(f"{ROOT}/{''.join(pieces)}")

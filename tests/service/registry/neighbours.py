@@ -1,0 +1,153 @@
+"""What the registry meets: auth that exchanges principals, and tracking that owns runs and models.
+
+Tracking answers reads over HTTP, and tells facts on the real broker, as the real one does; each
+can be told to stay silent.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import jwt
+import msgspec
+
+from libs.common.bus.link import Producer
+from libs.common.contracts import auth, tracking
+from libs.common.contracts.topic import Topic
+from libs.common.events.envelope import headers
+from libs.common.http.types import Receive, Scope, Send
+from libs.common.principal import PRINCIPAL_HEADER
+from libs.common.service import Service
+from tests.signing import Signer, Tenant
+from tests.waiting import eventually
+
+
+async def _nobody(*_: object) -> None:
+    """The surface of a service that only tells facts."""
+
+
+def _told_by(name: str, *topics: Topic) -> Service:
+    return Service(name=name, settings=None, api=lambda _: _nobody, publishes=topics)
+
+
+# The registry hears them, so their topics must be there.
+PRODUCERS = (
+    _told_by("auth", auth.TENANTS, auth.USERS, auth.TOKENS),
+    _told_by("tracking", tracking.EXPERIMENTS, tracking.RUNS, tracking.LOGGED_MODELS),
+)
+
+
+async def _answer(send: Send, status: int, content: object) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": msgspec.json.encode(content)})
+
+
+@dataclass
+class Auth:
+    """auth: publishes the signer's key and exchanges a principal for another audience."""
+
+    signer: Signer
+    secret: str
+    answer: int = 200
+    exchanges: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer the token endpoint; everything else is the published key set."""
+        if scope["path"] != "/internal/token":
+            await self.signer(scope, receive, send)
+            return
+        self.exchanges += 1
+        form = parse_qs((await receive())["body"].decode())
+        claims = jwt.decode(form["subject_token"][0], options={"verify_signature": False})
+        if self.answer != 200 or claims["aud"] != "registry":
+            refused = self.answer == 400
+            await _answer(send, self.answer, {"error": "x", "credential_refused": refused})
+            return
+        tenant = Tenant(claims["tno"], claims["tenant"])
+        token = self.signer.principal(tenant, form["audience"][0], workspace_id=claims["ws"])
+        await _answer(send, 200, {"access_token": token, "expires_in": 60})
+
+
+@dataclass
+class Tracking:
+    """tracking: what it owns by tenant; `reads` counts what it was asked over HTTP."""
+
+    producer: Producer
+    owned: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
+    reads: list[str] = field(default_factory=list)
+    away: bool = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a read of a run or logged model of the caller."""
+        if self.away:
+            raise ConnectionRefusedError
+        given = dict(scope["headers"])[PRINCIPAL_HEADER.encode()].decode()
+        claims = jwt.decode(given, options={"verify_signature": False})
+        assert claims["aud"] == "tracking"
+        name = scope["path"].rpartition("/")[2]
+        if name == "get":
+            name = parse_qs(scope["query_string"].decode())["run_id"][0]
+        self.reads.append(name)
+        found = self.owned.get((claims["tno"], name))
+        missing = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": name}
+        await _answer(send, 404 if found is None else 200, found or missing)
+
+    def run(self, tenant: Tenant, *, experiment_id: str = "0") -> tracking.Run:
+        """A new run that nobody has been told of."""
+        run_id = uuid.uuid4().hex
+        uri = f"mlflow-artifacts:/{experiment_id}/{run_id}/artifacts"
+        info = {"run_id": run_id, "artifact_uri": uri}
+        self.owned[tenant.number, run_id] = {"run": {"info": info, "data": {}}}
+        return tracking.Run(
+            run_id=run_id,
+            workspace_id=1,
+            experiment_id=experiment_id,
+            name="a run",
+            status="RUNNING",
+            lifecycle_stage="active",
+            artifact_uri=uri,
+        )
+
+    def logged_model(self, tenant: Tenant, source_run_id: str = "") -> tracking.LoggedModel:
+        """A new logged model that nobody has been told of."""
+        model_id = f"m-{uuid.uuid4().hex}"
+        uri = f"mlflow-artifacts:/0/models/{model_id}/artifacts"
+        info = {"model_id": model_id, "artifact_uri": uri, "source_run_id": source_run_id}
+        self.owned[tenant.number, model_id] = {"model": {"info": info}}
+        return tracking.LoggedModel(
+            model_id=model_id,
+            workspace_id=1,
+            experiment_id="0",
+            name="a model",
+            artifact_uri=uri,
+            status="PENDING",
+            source_run_id=source_run_id,
+        )
+
+    async def tell(self, tenant: Tenant, topic: Topic, fact: msgspec.Struct) -> None:
+        """Publish a fact and wait until the broker holds it."""
+        key = topic.key(fact)
+
+        async def sent() -> bool:
+            future = await self.producer.publish(
+                topic.name,
+                f"{tenant.id}/{key}".encode(),
+                msgspec.json.encode(fact),
+                headers(
+                    event_id=uuid.uuid4(),
+                    type_name=topic.type_of(type(fact)),
+                    service="tracking",
+                    key=key,
+                    tenant=tenant.id,
+                    tenant_no=tenant.number,
+                    subject="tester",
+                    version=getattr(fact, "version"),  # noqa: B009 - every fact has one
+                    time="2026-01-01T00:00:00+00:00",
+                    traceparent="",
+                ),
+            )
+            await future
+            return True
+
+        await eventually(sent, within=20)
