@@ -17,7 +17,7 @@ class SchemaBehind(Exception):
 
 async def check(url: str, schema: str, folder: Path) -> None:
     """Raise RoleRefused or SchemaBehind where serving on `url` would not be safe."""
-    connection = await asyncpg.connect(url, timeout=5)
+    connection = await asyncpg.connect(url, timeout=5, server_settings={"search_path": schema})
     try:
         row = await connection.fetchrow(
             """
@@ -33,7 +33,7 @@ async def check(url: str, schema: str, folder: Path) -> None:
                 f"The role of this URL owns tables of {schema} or bypasses row level security: give "
                 f"the service the role {schema}_app."
             )
-        behind = await pending(connection, schema, folder)
+        behind = await pending(connection, folder)
         if behind:
             raise SchemaBehind(
                 f"{schema} lacks {', '.join(behind)}: run python -m services migrate"
