@@ -1,0 +1,119 @@
+"""The main job from the user's seat: an unmodified mlflow client, an address and a token."""
+
+import asyncio
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest_asyncio
+
+from libs.embedded import Parts
+from libs.embedded.up import LOOK, PREDICT, TRAIN
+from tests.deployments import Deployment
+
+HERE = Path(__file__).parent
+TRAINING = HERE / "journey_train.py"
+TOGETHER = HERE / "journey_together.py"
+UNHEARD = HERE / "journey_unheard.py"
+# Enough to pass through in pieces; a longer look is taken with 200.
+ARTIFACT_MEGABYTES = os.environ.get("MAESTRO_TEST_ARTIFACT_MB", "20")
+POINTS_EACH = "100"
+PATIENCE_SECONDS = 300
+
+
+def with_token(deployment: Deployment) -> dict[str, str]:
+    """The two variables that `make env` prints."""
+    return {
+        "MLFLOW_TRACKING_URI": deployment.url,
+        "MLFLOW_TRACKING_TOKEN": deployment.token,
+    }
+
+
+def with_password(deployment: Deployment) -> dict[str, str]:
+    """What a client that knows only user and password sends: any user, the token as password."""
+    return {
+        "MLFLOW_TRACKING_URI": deployment.url,
+        "MLFLOW_TRACKING_USERNAME": "somebody",
+        "MLFLOW_TRACKING_PASSWORD": deployment.token,
+    }
+
+
+async def run(script: Path, *words: str, login: Mapping[str, str], folder: Path) -> str:
+    """Run a client's script in an empty home; what it printed, once it has ended well."""
+    environment = {
+        "PATH": os.defpath,
+        "HOME": str(folder),
+        # A test asks nobody outside this machine.
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        **login,
+    }
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(script), *words),
+        cwd=folder,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        said, complained = await asyncio.wait_for(child.communicate(), PATIENCE_SECONDS)
+    finally:
+        if child.returncode is None:
+            child.kill()
+    assert child.returncode == 0, complained.decode(errors="replace")[-4000:]
+    return said.decode()
+
+
+def a_name() -> str:
+    """A model's name that no other test has."""
+    return f"journey-{uuid.uuid4().hex[:8]}"
+
+
+async def test_a_run_goes_all_the_way_through(deployment: Deployment, tmp_path: Path) -> None:
+    login = with_token(deployment)
+    said = await run(TRAINING, a_name(), ARTIFACT_MEGABYTES, login=login, folder=tmp_path)
+    assert '"versions": [1, 2]' in said
+
+
+async def test_eight_processes_log_to_one_run(deployment: Deployment, tmp_path: Path) -> None:
+    login = with_token(deployment)
+    said = await run(TOGETHER, a_name(), POINTS_EACH, login=login, folder=tmp_path)
+    assert said.startswith("800 points")
+
+
+async def test_the_token_serves_as_a_password(deployment: Deployment, tmp_path: Path) -> None:
+    login = with_password(deployment)
+    await run(TRAINING, a_name(), "1", login=login, folder=tmp_path)
+
+
+async def test_the_quick_start_does_what_it_says(deployment: Deployment, tmp_path: Path) -> None:
+    login = with_token(deployment)
+    file = tmp_path / "line.py"
+    said = []
+    for line in (TRAIN, PREDICT, LOOK):
+        file.write_text(line, encoding="utf-8")
+        said.append(await run(file, login=login, folder=tmp_path))
+    assert said[1].strip() == "[0 0 0 0 0]"
+    assert "training_accuracy_score" in said[2]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def without_kafka(fresh_parts: Parts) -> AsyncIterator[Parts]:
+    """The broker is gone while inside, so that no service hears of another's facts."""
+    assert fresh_parts.kafka is not None
+    await fresh_parts.kafka.stop()
+    yield fresh_parts
+    if not fresh_parts.pids.get("Apache Kafka"):
+        await fresh_parts.kafka.start()
+
+
+async def test_models_are_registered_while_the_registry_hears_nothing(
+    deployment: Deployment, without_kafka: Parts, tmp_path: Path
+) -> None:
+    login = with_token(deployment)
+    name = a_name()
+    await run(UNHEARD, "register", name, login=login, folder=tmp_path)
+    assert without_kafka.kafka is not None
+    await without_kafka.kafka.start()
+    await run(UNHEARD, "heard", name, login=login, folder=tmp_path)
