@@ -36,7 +36,8 @@ class Refusal(Exception):
     ) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
+        # It may quote the request, and an unpaired surrogate could not be written out.
+        self.message = message.encode(errors="replace").decode()
         self.status = STATUS[code] if status is None else status
         self.retry_after = retry_after
 

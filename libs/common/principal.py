@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import jwt
+import msgspec
 from jwt.types import Options
 
 from libs.common.errors import unauthenticated, unavailable
@@ -20,6 +21,7 @@ ISSUER: Final = "maestro-auth"
 LIFETIME_SECONDS: Final = 60
 LEEWAY_SECONDS: Final = 30
 _MOST_CACHED: Final = 10_000
+_PAUSE_SECONDS: Final = 1.0
 _CLAIMS: Final = ["iss", "aud", "sub", "act", "tenant", "tno", "ws", "scope", "pep", "exp", "nbf"]
 
 
@@ -54,7 +56,8 @@ class Verifier:
         self._fetch_keys = fetch_keys
         self._keys: dict[str, jwt.PyJWK] = {}
         self._known: dict[str, Principal] = {}
-        self._fetched_at = 0.0
+        self._asked_at = -_PAUSE_SECONDS
+        self._keys_away = False
         self._fetching = asyncio.Lock()
 
     async def verify(self, raw: str | None) -> Principal:
@@ -92,18 +95,24 @@ class Verifier:
         if kid not in self._keys:
             async with self._fetching:
                 # A flood of unknown key ids must not become a flood of fetches.
-                if kid not in self._keys and time.monotonic() - self._fetched_at > 1:
+                # Auth being away must not become a queue of callers who each wait for it.
+                if kid not in self._keys and time.monotonic() - self._asked_at > _PAUSE_SECONDS:
                     await self._fetch()
-        if kid not in self._keys:
-            raise jwt.InvalidKeyError("unknown key id")
-        return self._keys[kid]
+        if kid in self._keys:
+            return self._keys[kid]
+        if self._keys_away:
+            raise unavailable("The signing keys cannot be read; try again.")
+        raise jwt.InvalidKeyError("unknown key id")
 
     async def _fetch(self) -> None:
+        self._keys_away = True
         try:
             published = await self._fetch_keys()
-        except (OSError, TimeoutError) as problem:
+        except (OSError, TimeoutError, msgspec.DecodeError) as problem:
             raise unavailable("The signing keys cannot be read; try again.") from problem
-        self._fetched_at = time.monotonic()
+        finally:
+            self._asked_at = time.monotonic()
+        self._keys_away = False
         self._keys = {
             key.key_id: key
             for key in jwt.PyJWKSet.from_dict(published).keys

@@ -14,7 +14,7 @@ import uvicorn
 
 from libs.common import failpoints
 from libs.common.bus.broadcast import Broadcast
-from libs.common.bus.link import Broker, Producer, open_producer
+from libs.common.bus.link import Broker, Producer, connected
 from libs.common.bus.work import Work
 from libs.common.database.guard import check
 from libs.common.database.pool import WORLD_ERRORS, open_database
@@ -65,7 +65,9 @@ async def running(
         broker = Broker(
             shared.kafka_bootstrap, common.kafka_username, common.kafka_password, shared.member()
         )
-        producer = await stack.enter_async_context(open_producer(broker))
+        producer = Producer(broker)
+        if _speaks(service):
+            await stack.enter_async_context(connected(producer))
         await stack.enter_async_context(_background(_jobs(value, broker, producer)))
         value.ready = True
         yield value, app
@@ -170,6 +172,11 @@ def _keys_of(peers: Mapping[str, ASGIApp]) -> Callable[[], Awaitable[dict[str, A
         return msgspec.json.decode(reply.body, type=dict[str, Any])
 
     return fetch
+
+
+def _speaks(service: Service) -> bool:
+    # The broker lets nobody produce who may write no topic; a listener keeps dead letters too.
+    return bool(service.publishes) or any(s.kind == "work" for s in service.subscriptions)
 
 
 def _nobody() -> None:

@@ -61,12 +61,16 @@ def load(cls: type[S], prefix: str, env: Mapping[str, str]) -> S:
     for field in msgspec.structs.fields(cls):  # type: ignore[arg-type]
         variable = f"{prefix}_{field.name}".upper()
         if variable in env:
-            found[field.name] = env[variable]
+            found[field.name] = _converted(variable, env[variable], field.type)
         elif field.required:
             absent.append(variable)
     if absent:
         raise SettingsError(f"Set {', '.join(absent)}: the service cannot start without.")
+    return cls(**found)
+
+
+def _converted(variable: str, text: str, kind: Any) -> Any:
     try:
-        return msgspec.convert(found, cls, strict=False)
+        return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as problem:
-        raise SettingsError(f"A variable {prefix.upper()}_… is malformed: {problem}") from None
+        raise SettingsError(f"{variable} is malformed: {problem}") from None

@@ -73,7 +73,8 @@ def open_event(
     topic: Topic, message_headers: Iterable[tuple[str, bytes]] | Sequence[Any], value: bytes | None
 ) -> Event:
     """The event in a message of `topic`; raises Malformed naming the first field that is wrong."""
-    found = {name: raw.decode(errors="replace") for name, raw in message_headers}
+    # Kafka's headers may have no value, whoever sent them.
+    found = {name: (raw or b"").decode(errors="replace") for name, raw in message_headers}
     type_name = _required(found, "ce_type")
     fact_class = topic.class_of(type_name)
     if fact_class is None or type_name != topic.type_of(fact_class):
@@ -100,7 +101,7 @@ def traceparent_of(message_headers: Iterable[tuple[str, bytes]]) -> str:
     """The trace context of a message, empty when it has none."""
     for name, raw in message_headers:
         if name == "traceparent":
-            return raw.decode(errors="replace")
+            return (raw or b"").decode(errors="replace")
     return ""
 
 

@@ -12,7 +12,7 @@ from starlette.routing import Match
 from starlette.routing import Route as TemplateRoute
 
 from libs.common.errors import Refusal, invalid, too_large, unavailable
-from libs.common.http.manners import OWN_API, Limits, Manners, refused
+from libs.common.http.manners import OWN_API, Limits, Manners, declared_length, refused
 from libs.common.http.routes import JSON_BODY_LIMIT, Call, Route, Routes, answer_of, caller_of
 from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.http.wire import decode_body, decode_query
@@ -105,8 +105,7 @@ async def _run(route: Route, call: Call) -> Any:
 
 async def read_body(request: Request, limit: int = JSON_BODY_LIMIT) -> bytes:
     """The whole body; a refusal 413 as soon as it passes `limit` bytes."""
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit:
+    if declared_length(request.headers.get("content-length", "").encode("latin-1")) > limit:
         raise too_large(f"The body is larger than {limit} bytes.")
     parts: list[bytes] = []
     size = 0

@@ -105,7 +105,8 @@ class Manners:
 
     def _refuse_foreign(self, origin: str, headers: dict[bytes, bytes]) -> None:
         own = headers.get(b"host", b"").decode("latin-1")
-        if urlsplit(origin).netloc != own and origin not in self._limits.origins:
+        whence = _netloc_of(origin)
+        if (not whence or whence != own) and origin not in self._limits.origins:
             raise Refusal(
                 "PERMISSION_DENIED",
                 f"Origin {origin!r} may not write here: add it to MAESTRO_ALLOWED_ORIGINS.",
@@ -181,6 +182,13 @@ def _request_id(scope: Scope) -> str:
     return made
 
 
+def _netloc_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
 def _host_of(header: bytes) -> str:
     try:
         return urlsplit(f"//{header.decode('latin-1')}").hostname or ""
@@ -188,11 +196,15 @@ def _host_of(header: bytes) -> str:
         return ""
 
 
+def declared_length(header: bytes) -> int:
+    """The length that a request claims for its body, 0 for none; what comes is counted besides."""
+    return int(header[:19]) if header.isdigit() else 0
+
+
 def _bounded(receive: Receive, headers: dict[bytes, bytes], limit: int | None) -> Receive:
     if limit is None:
         return receive
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > limit:
+    if declared_length(headers.get(b"content-length", b"")) > limit:
         raise too_large(f"The body is larger than {limit} bytes.")
     taken = 0
 

@@ -1,5 +1,6 @@
 """A service behind a URL as an ASGI app: forwards requests, streaming both ways."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -8,7 +9,7 @@ import aiohttp
 from yarl import URL
 
 from libs.common.errors import unavailable
-from libs.common.http.types import ASGIApp, Receive, Scope, Send
+from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
 
 CHUNK: Final = 256 * 1024
 _HOP_BY_HOP: Final = frozenset(
@@ -44,17 +45,54 @@ class Remote:
             for name, value in scope["headers"]
             if name not in _HOP_BY_HOP
         ]
+        client = _Client(receive, uploads=_has_body(scope))
         try:
             async with self._session.request(
                 scope["method"],
                 URL(target, encoded=True),
                 headers=headers,
-                data=_body(receive) if _has_body(scope) else None,
+                data=client.body() if client.uploads else None,
                 allow_redirects=False,
             ) as reply:
-                await _pass_on(reply, send)
-        except (aiohttp.ClientConnectionError, TimeoutError) as problem:
+                await _pass_on(reply, send, client)
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            if client.left:
+                raise ConnectionAbortedError("the client left") from problem
             raise unavailable("A part that is needed is away; try again.") from problem
+
+
+class _Client:
+    """The client's side of a request: its body, and whether it is still there."""
+
+    def __init__(self, receive: Receive, *, uploads: bool) -> None:
+        self._receive = receive
+        self._sent_all = asyncio.Event()
+        self.uploads = uploads
+        self.left = False
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The request body as it comes."""
+        while True:
+            message = await self._next()
+            if message.get("body"):
+                yield message["body"]
+            if not message.get("more_body"):
+                self._sent_all.set()
+                return
+
+    async def leaves(self) -> None:
+        """Raises ConnectionAbortedError when the client goes before it has the answer."""
+        if self.uploads:
+            await self._sent_all.wait()
+        while True:
+            await self._next()
+
+    async def _next(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.left = True
+            raise ConnectionAbortedError("the client left")
+        return message
 
 
 def _has_body(scope: Scope) -> bool:
@@ -64,24 +102,30 @@ def _has_body(scope: Scope) -> bool:
     return False
 
 
-async def _body(receive: Receive) -> AsyncIterator[bytes]:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ConnectionAbortedError("the client left")
-        if message.get("body"):
-            yield message["body"]
-        if not message.get("more_body"):
-            return
-
-
-async def _pass_on(reply: aiohttp.ClientResponse, send: Send) -> None:
+async def _pass_on(reply: aiohttp.ClientResponse, send: Send, client: _Client) -> None:
     headers = [
         (name.lower(), value)
         for name, value in reply.raw_headers
         if name.lower() not in _HOP_BY_HOP
     ]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if reply.content_length is not None and reply.content_length <= CHUNK:
+        await _pass_body(reply, send)
+        return
+    # The server does not say that nobody takes what we send: listen, or a long answer is fetched
+    # to its end for nobody.
+    passing = asyncio.create_task(_pass_body(reply, send))
+    leaving = asyncio.create_task(client.leaves())
+    try:
+        done, _ = await asyncio.wait({passing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        await (passing if passing in done else leaving)
+    finally:
+        passing.cancel()
+        leaving.cancel()
+        await asyncio.gather(passing, leaving, return_exceptions=True)
+
+
+async def _pass_body(reply: aiohttp.ClientResponse, send: Send) -> None:
     async for chunk in reply.content.iter_chunked(CHUNK):
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": b""})

@@ -6,11 +6,12 @@ twice, and one that is no JSON object counts as empty.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cache
 from types import UnionType
-from typing import Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -20,7 +21,8 @@ from libs.common.errors import Refusal, invalid
 B = TypeVar("B")
 SEE_DOCS: Final = " See the API docs for more information about request parameters."
 _INT64: Final = range(-(2**63), 2**63)
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class _UnfitError(Exception):
@@ -46,7 +48,10 @@ def require(body: object, *fields: str) -> None:
 
 
 def decode_body(raw: bytes, kind: type[B]) -> B:
-    """The message in a JSON body; first strictly and fast, then as tolerantly as MLflow."""
+    """The message in a JSON body; first strictly and fast, then as tolerantly as MLflow.
+
+    The strict reader refuses what it does not know, so that whatever it takes needs no tolerance.
+    """
     try:
         return _decoder(kind).decode(raw)  # type: ignore[arg-type, no-any-return]
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
@@ -101,11 +106,18 @@ def _tolerant(found: dict[str, Any], kind: type[B]) -> B:
 
 
 def _message(found: Mapping[str, Any], kind: type[Any], path: str) -> Any:
-    hints = _hints(kind)  # type: ignore[arg-type]
+    hints, spellings = _hints(kind), _spellings(kind)  # type: ignore[arg-type]
     values: dict[str, Any] = {}
+    spelled: dict[str, str] = {}
     for name, value in found.items():
-        field = name if name in hints else _CAMEL.sub(r"_\1", name).lower()
-        if field in hints and value is not None:
+        field = spellings.get(name)
+        if field is None:
+            continue
+        if spelled.setdefault(field, name) != name:
+            raise invalid(
+                f"Request specifies both '{spelled[field]}' and '{name}'; provide only one of them."
+            )
+        if value is not None:
             values[field] = _value(value, _bare(hints[field]), f"{path}.{field}".lstrip("."))
     try:
         return kind(**values)
@@ -127,7 +139,7 @@ def _value(value: Any, kind: Any, path: str) -> Any:
         if not isinstance(value, dict):
             raise _UnfitError(path, value)
         inner = _bare(get_args(kind)[1])
-        return {str(k): _value(item, inner, f"{path}.{k}") for k, item in value.items()}
+        return {_text(k, path): _value(item, inner, f"{path}.{k}") for k, item in value.items()}
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         if not isinstance(value, dict):
             raise _UnfitError(path, value)
@@ -136,7 +148,7 @@ def _value(value: Any, kind: Any, path: str) -> Any:
 
 
 def _text(value: Any, path: str) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or _SURROGATE.search(value):
         raise _UnfitError(path, value)
     return value
 
@@ -144,10 +156,10 @@ def _text(value: Any, path: str) -> str:
 def _integer(value: Any, path: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _UnfitError(path, value)
+    if isinstance(value, str) and " " in value:
+        raise _UnfitError(path, value)
     try:
-        number = int(value)
-        if isinstance(value, float) and number != value:
-            raise _UnfitError(path, value)
+        number = int(value) if isinstance(value, int) else _integer_in(value)
     except (ValueError, OverflowError):
         raise _UnfitError(path, value) from None
     if number not in _INT64:
@@ -155,8 +167,22 @@ def _integer(value: Any, path: str) -> int:
     return number
 
 
+def _integer_in(value: float | str) -> int:
+    """The integer that a float or a text stands for: "12", "1e3", 4.0."""
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            value = float(value)
+    if not value.is_integer():
+        raise ValueError("it has a fraction")
+    return int(value)
+
+
 def _number(value: Any, path: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if not isinstance(value, int | float | str) or value == "nan":
+        raise _UnfitError(path, value)
+    if isinstance(value, float) and not math.isfinite(value):  # it was not between quotes
         raise _UnfitError(path, value)
     try:
         return float(value)
@@ -180,13 +206,55 @@ _SCALARS: Final[Mapping[Any, Callable[[Any, str], Any]]] = {
 
 @cache
 def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
+    return msgspec.json.Decoder(_strict(kind))
+
+
+def _strict(kind: Any) -> Any:
+    """A type that takes what `kind` takes, less what the tolerant reader must look at."""
+    if kind is int:
+        return _Int64
+    if get_origin(kind) in (Union, UnionType):
+        return Union[tuple(_strict(inner) for inner in get_args(kind))]  # noqa: UP007 - computed
+    if get_origin(kind) in (list, dict):
+        return get_origin(kind)[tuple(_strict(inner) for inner in get_args(kind))]
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _strict_struct(kind)
+    return kind
+
+
+@cache
+def _strict_struct(kind: Any) -> Any:
+    """A subclass of `kind` that refuses unknown names, which may be its own in camelCase."""
+    fields = [
+        (field.name, _strict(field.type), _default_of(field))
+        for field in msgspec.structs.fields(kind)
+    ]
+    return msgspec.defstruct(
+        kind.__name__, fields, bases=(kind,), forbid_unknown_fields=True, kw_only=True
+    )
+
+
+def _default_of(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return msgspec.field(default_factory=field.default_factory)
+    return msgspec.field() if field.required else msgspec.field(default=field.default)
 
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {name: hints[name] for name in kind.__struct_fields__}
+
+
+@cache
+def _spellings(kind: Any) -> dict[str, str]:
+    """Each way to write a field's name: its own and protobuf's JSON name."""
+    return {_json_name(field): field for field in _hints(kind)} | {f: f for f in _hints(kind)}
+
+
+def _json_name(field: str) -> str:
+    first, *rest = field.split("_")
+    return first + "".join(part[:1].upper() + part[1:] for part in rest)
 
 
 def _bare(hint: Any) -> Any:
