@@ -14,7 +14,7 @@ import uvicorn
 
 from libs.common import failpoints
 from libs.common.bus.broadcast import Broadcast
-from libs.common.bus.link import Broker, Producer, connected
+from libs.common.bus.link import Broker, Producer, open_producer
 from libs.common.bus.work import Work
 from libs.common.database.guard import check
 from libs.common.database.pool import WORLD_ERRORS, open_database
@@ -65,9 +65,11 @@ async def running(
         broker = Broker(
             shared.kafka_bootstrap, common.kafka_username, common.kafka_password, shared.member()
         )
-        producer = Producer(broker)
-        if _speaks(service):
-            await stack.enter_async_context(connected(producer))
+        producer = (
+            await stack.enter_async_context(open_producer(broker))
+            if _speaks(service)
+            else Producer(broker)
+        )
         await stack.enter_async_context(_background(_jobs(value, broker, producer)))
         value.ready = True
         yield value, app

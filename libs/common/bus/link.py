@@ -90,11 +90,12 @@ class Producer:
 
 
 @asynccontextmanager
-async def connected(producer: Producer) -> AsyncIterator[None]:
-    """Have `producer` connect, and stay connected, in the background of the block."""
-    task = asyncio.create_task(producer.run(), name="producer")
+async def open_producer(broker: Broker) -> AsyncIterator[Producer]:
+    """A producer that connects in the background for as long as the block lasts."""
+    producer = Producer(broker)
+    task = asyncio.create_task(producer.run(), name=f"producer-{broker.username}")
     try:
-        yield
+        yield producer
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
