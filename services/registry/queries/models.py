@@ -79,6 +79,7 @@ async def search(
     """A page of models and the token of the next one."""
     name = search.texts["name"]
     before, descending, _ = search.around_name()
+    await connection.execute(versions.PLANNED_EACH)
     rows = await connection.fetch(
         _SEARCH,
         principal.tenant_no,

@@ -106,6 +106,8 @@ ORDER BY
     v.number DESC
 LIMIT $27 OFFSET $28
 """
+# A plan for all searches alike would have to ignore every index: each gets its own.
+PLANNED_EACH: Final = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
 
 
 async def answers(
@@ -199,6 +201,7 @@ async def search(
     """A page of versions and the token of the next one."""
     name, run_id, source = (search.texts[key] for key in ("name", "run_id", "source_path"))
     before, descending, after = search.around_name()
+    await connection.execute(PLANNED_EACH)
     rows = await connection.fetch(
         _SEARCH,
         principal.tenant_no,
