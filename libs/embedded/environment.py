@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from libs.embedded.home import Home
+from libs.embedded.kafka_settings import ADMIN
 from libs.embedded.ports import HOST, kept_ports
 from libs.embedded.postgres import Postgres
 from libs.embedded.redis import Redis
@@ -37,7 +38,7 @@ def _parts(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
         "MAESTRO_POSTGRES_URL": Postgres(home, ports["postgres"]).url,
         "MAESTRO_REDIS_URL": Redis(home, ports["redis"]).url,
         "MAESTRO_KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}",
-        "MAESTRO_KAFKA_ADMIN_USERNAME": "admin",
+        "MAESTRO_KAFKA_ADMIN_USERNAME": ADMIN,
         "MAESTRO_KAFKA_ADMIN_PASSWORD": home.secret("kafka-admin"),
     }
 

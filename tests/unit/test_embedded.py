@@ -11,8 +11,8 @@ import pytest
 
 from libs.embedded import Home, Problem, Progress, environment
 from libs.embedded.client import access
-from libs.embedded.kafka import argument_word, escaped, login
 from libs.embedded.kafka_jars import KAFKA_VERSION, fetch, jars_folder, read_lock
+from libs.embedded.kafka_settings import argument_word, escaped, login
 from libs.embedded.ports import CHOICE, GATEWAY_PORT, check_free, is_free, kept_ports
 from libs.embedded.process import Process
 from tests.waiting import eventually
