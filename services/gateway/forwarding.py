@@ -1,7 +1,6 @@
 """Hands a request to its service and the answer back, both bodies streamed untouched."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 from libs.common.errors import unavailable
@@ -14,28 +13,43 @@ _TRACEPARENT: Final = b"traceparent"
 
 
 class _Watch:
-    """Ends a request whose service is silent; time that the client takes does not count."""
+    """Ends a request whose service is silent; time that the client takes does not count.
+
+    One timer a request looks at when the service last had its turn: moving a timer at every
+    message costs more than all else that the gateway does.
+    """
+
+    __slots__ = ("_limit", "_loop", "_since", "_timer", "_with_client", "timeout")
 
     def __init__(self, limit: float) -> None:
+        self._loop = asyncio.get_running_loop()
         self._limit = limit
-        self._clock: Callable[[], float] = asyncio.get_running_loop().time
         self._with_client = 0
-        self.timeout = asyncio.timeout(limit)
+        self._since = self._loop.time()
+        self._timer = self._loop.call_later(limit, self._look)
+        self.timeout = asyncio.timeout(None)
 
     def pause(self) -> None:
         """The client is at work: it sends, or takes what it was sent."""
         self._with_client += 1
-        self._reschedule(None)
 
     def resume(self) -> None:
         """The service is at work again, unless the client still has its other hand in."""
         self._with_client -= 1
-        if self._with_client == 0:
-            self._reschedule(self._clock() + self._limit)
+        self._since = self._loop.time()
 
-    def _reschedule(self, when: float | None) -> None:
-        if not self.timeout.expired():
-            self.timeout.reschedule(when)
+    def close(self) -> None:
+        """The request is over."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        if self._with_client:
+            self._since = now
+        if now >= self._since + self._limit:
+            self.timeout.reschedule(now)
+        else:
+            self._timer = self._loop.call_at(self._since + self._limit, self._look)
 
 
 class _Received:
@@ -105,6 +119,8 @@ async def forward(
         raise
     except OSError as problem:
         raise unavailable(f"The {name} service is away; try again.") from problem
+    finally:
+        watch.close()
     if not sent.begun:
         raise unavailable(f"The {name} service gave no answer; try again.")
 
