@@ -33,10 +33,11 @@ def register(name: str) -> None:
 
 def heard(name: str) -> None:
     """The logged model learns of its versions after all."""
-    model_id = str(MlflowClient().get_model_version(name, "1").model_id)
+    mlflow.set_experiment(f"{name} experiment")
+    (model,) = mlflow.search_logged_models(output_format="list")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        told = mlflow.get_logged_model(model_id).tags.get("mlflow.modelVersions", "[]")
+        told = mlflow.get_logged_model(model.model_id).tags.get("mlflow.modelVersions", "[]")
         if {(found["name"], int(found["version"])) for found in json.loads(told)} == {
             (name, 1),
             (name, 2),
