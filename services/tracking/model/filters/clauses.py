@@ -49,7 +49,7 @@ def written_clauses(text: str) -> Iterator[Written]:
     while reader.skip_and():
         yield reader.clause()
         if not reader.at_and_or_end():
-            raise invalid(f"Invalid clause(s) in filter string: '{reader.rest()}'")
+            raise invalid(f"Invalid clause(s) in filter string: '{reader.left()[0].text}'")
 
 
 def written_order(text: str) -> tuple[str, bool]:
