@@ -7,7 +7,12 @@ from libs.common.contracts.tracking import EXPERIMENTS, LOGGED_MODELS, RUN_METRI
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
-from services.tracking.queries.snapshots import EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT
+from services.tracking.consumers import MODEL_VERSIONS
+from services.tracking.queries.snapshots import (
+    EXPERIMENT_SNAPSHOT,
+    LOGGED_MODEL_SNAPSHOT,
+    RUN_SNAPSHOT,
+)
 from services.tracking.settings import Settings
 from services.tracking.state import open_state
 
@@ -23,9 +28,9 @@ SERVICE: Final = Service(
     settings=Settings,
     api=api,
     publishes=(EXPERIMENTS, RUNS, LOGGED_MODELS, RUN_METRICS),
-    subscriptions=(KNOWN_TENANTS,),
+    subscriptions=(KNOWN_TENANTS, MODEL_VERSIONS),
     migrations=Path(__file__).with_name("migrations"),
     tables=dict.fromkeys(_TENANT_TABLES, "tenant"),
-    snapshots=(EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT),
+    snapshots=(EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT, LOGGED_MODEL_SNAPSHOT),
     opens=open_state,
 )

@@ -4,12 +4,20 @@ from libs.common.http.application import application
 from libs.common.http.routes import Routes
 from libs.common.http.types import ASGIApp
 from libs.common.service import Running
-from services.tracking.api import experiments, logging, metrics, runs, server
+from services.tracking.api import (
+    artifacts,
+    experiments,
+    logged_models,
+    logging,
+    metrics,
+    runs,
+    server,
+)
 
 
 def api(running: Running) -> ASGIApp:
     """The service's HTTP surface."""
     routes = Routes()
-    for module in (server, experiments, runs, logging, metrics):
+    for module in (server, experiments, runs, logging, metrics, logged_models, artifacts):
         routes.include(module.routes)
     return application(running, routes)

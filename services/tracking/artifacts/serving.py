@@ -30,8 +30,10 @@ _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]+")
 
 
-def serve(store: ArtifactStore, found: Found, name: str, headers: Mapping[str, str]) -> Response:
-    """The answer to a GET or HEAD of a found object that the client knows as `name`."""
+def serve(
+    store: ArtifactStore, found: Found, name: str, headers: Mapping[str, str], *, bare: bool = False
+) -> Response:
+    """The answer to a GET of a found object that the client knows as `name`; `bare` to a HEAD."""
     answer = {
         **SAFE_HEADERS,
         "content-type": content_type(name),
@@ -50,6 +52,8 @@ def serve(store: ArtifactStore, found: Found, name: str, headers: Mapping[str, s
         answer["content-range"] = f"bytes {start}-{end - 1}/{found.size}"
         status = 206
     answer["content-length"] = str(end - start)
+    if bare:
+        return Response(status_code=status, headers=answer)
     return StreamingResponse(store.read(found, start, end), status_code=status, headers=answer)
 
 

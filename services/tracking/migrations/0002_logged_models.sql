@@ -58,6 +58,7 @@ CREATE TABLE model_versions (
     gone         bool NOT NULL,
     PRIMARY KEY (tenant_no, workspace_id, name, number)
 );
+CREATE INDEX model_versions_of_model ON model_versions (tenant_no, model_id);
 
 ALTER TABLE logged_models ENABLE ROW LEVEL SECURITY;
 ALTER TABLE logged_models FORCE ROW LEVEL SECURITY;

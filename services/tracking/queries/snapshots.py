@@ -1,4 +1,4 @@
-"""Current states of experiments and runs, page by page, for telling them again."""
+"""Current states of experiments, runs and logged models, page by page, for telling them again."""
 
 from typing import Final
 
@@ -6,6 +6,7 @@ from asyncpg import Record
 
 from libs.common.contracts import tracking as contract
 from libs.common.service import Snapshot
+from services.tracking.model.logged_models import STATUSES
 
 _EXPERIMENTS: Final = """
 SELECT e.experiment_id::text, e.workspace_id, e.version, e.name, e.artifact_location,
@@ -27,6 +28,16 @@ FROM runs r
 WHERE r.tenant_no = $1
   AND r.run_id > coalesce(nullif($2, ''), '00000000000000000000000000000000')::uuid
 ORDER BY r.run_id LIMIT $3
+"""
+_LOGGED_MODELS: Final = """
+SELECT 'm-' || replace(m.model_id::text, '-', '') AS model_id, m.workspace_id, m.version,
+       m.experiment_id, m.name, m.artifact_uri, m.status, m.model_type, m.source_run_id,
+       m.lifecycle_stage
+FROM logged_models m
+WHERE m.tenant_no = $1
+  AND m.model_id > coalesce(nullif(replace($2, 'm-', ''), ''),
+                            '00000000000000000000000000000000')::uuid
+ORDER BY m.model_id LIMIT $3
 """
 
 
@@ -62,5 +73,23 @@ def _run(row: Record) -> contract.RunSnapshot:
     )
 
 
+def _logged_model(row: Record) -> contract.LoggedModelSnapshot:
+    return contract.LoggedModelSnapshot(
+        version=row["version"],
+        model=contract.LoggedModel(
+            model_id=row["model_id"],
+            workspace_id=row["workspace_id"],
+            experiment_id=str(row["experiment_id"]),
+            name=row["name"],
+            artifact_uri=row["artifact_uri"],
+            status=STATUSES[row["status"]],
+            model_type=row["model_type"],
+            source_run_id=row["source_run_id"],
+            lifecycle_stage=row["lifecycle_stage"],
+        ),
+    )
+
+
 EXPERIMENT_SNAPSHOT: Final = Snapshot(contract.EXPERIMENTS, _EXPERIMENTS, _experiment)
 RUN_SNAPSHOT: Final = Snapshot(contract.RUNS, _RUNS, _run)
+LOGGED_MODEL_SNAPSHOT: Final = Snapshot(contract.LOGGED_MODELS, _LOGGED_MODELS, _logged_model)

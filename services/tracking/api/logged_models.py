@@ -1,0 +1,135 @@
+"""Logged models over HTTP."""
+
+from typing import Final
+
+from libs.common.errors import invalid
+from libs.common.http.routes import Call, Routes
+from libs.common.http.wire import SEE_DOCS, require
+from services.tracking.api.views import check_page, pairs_of
+from services.tracking.commands import logged_models as commands
+from services.tracking.model.experiments import experiment_number, known_numbers
+from services.tracking.model.filters import logged_model_clauses, logged_model_order
+from services.tracking.model.logged_models import model_uuid, status_number
+from services.tracking.model.metrics import no_model
+from services.tracking.queries import logged_models as queries
+from services.tracking.queries.logged_model_filters import Dataset, OrderBy
+from services.tracking.schemas import logged_models as schemas
+from services.tracking.schemas.answers import NOTHING
+from services.tracking.store.logged_models import NewModel
+
+DEFAULT_PAGE: Final = 100
+LARGEST_PAGE: Final = 1_000
+routes: Final = Routes()
+
+
+@routes.mlflow("POST", "2.0/mlflow/logged-models", permission="logged-model.create")
+async def create_logged_model(call: Call, body: schemas.CreateLoggedModel) -> object:
+    """Make a model, pending until it is finalized."""
+    require(body, "experiment_id")
+    new = NewModel(
+        experiment_number(body.experiment_id or ""),
+        body.name,
+        body.model_type,
+        body.source_run_id,
+    )
+    model_id = await commands.create(
+        call.running, call.principal, new, pairs_of(body.params), pairs_of(body.tags)
+    )
+    return await _answer(call, model_id)
+
+
+@routes.mlflow("POST", "2.0/mlflow/logged-models/search", permission="logged-model.read")
+async def search_logged_models(call: Call, body: schemas.SearchLoggedModels) -> object:
+    """A page of models."""
+    if body.experiment_ids is None:
+        raise invalid(f"Missing value for required parameter 'experiment_ids'.{SEE_DOCS}")
+    if any(not dataset.dataset_name for dataset in body.datasets):
+        raise invalid("`dataset_name` in the `datasets` clause must be specified.")
+    max_results = body.max_results or DEFAULT_PAGE
+    check_page(max_results)
+    wanted = queries.LoggedModelSearch(
+        experiment_ids=known_numbers(body.experiment_ids),
+        clauses=logged_model_clauses(body.filter),
+        datasets=[Dataset(given.dataset_name, given.dataset_digest) for given in body.datasets],
+        orders=[_order(given) for given in body.order_by],
+        max_results=min(max_results, LARGEST_PAGE),
+        page_token=body.page_token,
+    )
+    tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
+    async with call.running.database.reading(tenant_no) as connection:
+        return await queries.search(connection, tenant_no, workspace_id, wanted)
+
+
+@routes.mlflow("GET", "2.0/mlflow/logged-models/{model_id}", permission="logged-model.read")
+async def get_logged_model(call: Call, body: schemas.GetLoggedModel) -> object:
+    """A model with its params, tags and metrics."""
+    deleted = body.allow_deleted.lower() == "true"
+    return await _answer(call, _model_id(call), also_deleted=deleted)
+
+
+@routes.mlflow("PATCH", "2.0/mlflow/logged-models/{model_id}", permission="logged-model.update")
+async def finalize_logged_model(call: Call, body: schemas.FinalizeLoggedModel) -> object:
+    """Give the model that the body names its status; the path's id counts for nothing."""
+    require(body, "model_id", "status")
+    model_id = body.model_id or ""
+    await commands.finalize(call.running, call.principal, model_id, status_number(body.status))
+    return await _answer(call, model_id, also_deleted=True)
+
+
+@routes.mlflow("DELETE", "2.0/mlflow/logged-models/{model_id}", permission="logged-model.delete")
+async def delete_logged_model(call: Call) -> object:
+    """Put a model aside."""
+    await commands.delete(call.running, call.principal, _model_id(call))
+    return NOTHING
+
+
+@routes.mlflow(
+    "PATCH", "2.0/mlflow/logged-models/{model_id}/tags", permission="logged-model.update"
+)
+async def set_logged_model_tags(call: Call, body: schemas.SetTags) -> object:
+    """Set tags."""
+    await commands.set_tags(call.running, call.principal, _model_id(call), pairs_of(body.tags))
+    return NOTHING
+
+
+@routes.mlflow(
+    "DELETE", "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}", permission="logged-model.update"
+)
+async def delete_logged_model_tag(call: Call) -> object:
+    """Take a tag off a model."""
+    key = call.request.path_params["tag_key"]
+    await commands.delete_tag(call.running, call.principal, _model_id(call), key)
+    return NOTHING
+
+
+@routes.mlflow(
+    "POST", "2.0/mlflow/logged-models/{model_id}/params", permission="logged-model.update"
+)
+async def log_logged_model_params(call: Call, body: schemas.LogParams) -> object:
+    """Add params to the model that the path names; the body's id must only be there."""
+    require(body, "model_id")
+    await commands.log_params(call.running, call.principal, _model_id(call), pairs_of(body.params))
+    return NOTHING
+
+
+async def _answer(call: Call, model_id: str, *, also_deleted: bool = False) -> object:
+    tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
+    stored = model_uuid(model_id)
+    async with call.running.database.reading(tenant_no) as connection:
+        found = await queries.logged_model(
+            connection, tenant_no, workspace_id, stored, also_deleted=also_deleted
+        )
+    if found is None:
+        raise no_model(model_id)
+    return schemas.LoggedModelAnswer(found)
+
+
+def _order(given: schemas.OrderBy) -> OrderBy:
+    order = logged_model_order(given.field_name, ascending=given.ascending)
+    named = given.dataset_name or given.dataset_digest
+    return OrderBy(order, Dataset(given.dataset_name, given.dataset_digest) if named else None)
+
+
+def _model_id(call: Call) -> str:
+    model_id: str = call.request.path_params["model_id"]
+    return model_id

@@ -1,0 +1,68 @@
+"""Artifacts: store and remove files, below a run or logged model that is there and active.
+
+They lie in the object store and not in the database, so no fact tells of them.
+"""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from libs.common.errors import Refusal, invalid
+from libs.common.principal import Principal
+from libs.common.service import Running
+from services.tracking.artifacts.paths import Owner, clean_file, clean_folder, object_key, owner_of
+from services.tracking.model.metrics import no_model
+from services.tracking.model.runs import no_run, not_active
+from services.tracking.queries.artifacts import owner_stage
+from services.tracking.state import state_of
+
+
+async def store_artifact(
+    running: Running,
+    principal: Principal,
+    path: str,
+    chunks: AsyncIterator[bytes],
+    length: int | None,
+) -> None:
+    """Store a file at a path as the client wrote it: all of it, or nothing and a refusal."""
+    clean = clean_file(path)
+    owner = await _checked_owner(running, principal, clean)
+    if clean == owner.folder:
+        raise invalid("Artifact path must include a filename below the artifacts folder.")
+    await state_of(running).artifacts.put(_key(principal, clean), chunks, length)
+
+
+async def delete_artifacts(running: Running, principal: Principal, path: str) -> None:
+    """Remove a file, or a folder with all that is below; nothing there is no error."""
+    clean = clean_folder(path)
+    await _checked_owner(running, principal, clean)
+    await state_of(running).artifacts.delete(_key(principal, clean))
+
+
+async def _checked_owner(running: Running, principal: Principal, path: str) -> Owner:
+    owner = owner_of(path)
+    if owner is None:
+        raise invalid(
+            "Invalid path: artifacts lie below the artifact URI of a run or a logged model."
+        )
+    stage = await owner_stage(
+        running.database,
+        principal.tenant_no,
+        principal.workspace_id,
+        owner.kind,
+        int(owner.experiment_id),
+        UUID(owner.id.removeprefix("m-")),
+    )
+    if stage is None:
+        raise no_run(owner.id) if owner.kind == "run" else no_model(owner.id)
+    if stage != "active":
+        raise _not_active(owner, stage)
+    return owner
+
+
+def _not_active(owner: Owner, stage: str) -> Refusal:
+    # A deleted model reads as a missing one, as in MLflow; a deleted run does not.
+    return not_active(owner.id, stage) if owner.kind == "run" else no_model(owner.id)
+
+
+def _key(principal: Principal, path: str) -> str:
+    return object_key(principal.tenant, principal.workspace_id, path)

@@ -1,0 +1,183 @@
+"""Logged models: make, finalize, tag, add params, put aside."""
+
+from collections.abc import Mapping, Sequence
+
+from libs.common.contracts import tracking as contract
+from libs.common.events.outbox import UnitOfWork, unit_of_work
+from libs.common.principal import Principal
+from libs.common.service import Running
+from services.tracking.commands.experiments import ensure_default
+from services.tracking.commands.facts import brief
+from services.tracking.model import logged_models as rules
+from services.tracking.model.experiments import DEFAULT_ID, no_experiment, not_active
+from services.tracking.model.logged_models import VERSIONS_TAG, LoggedModel, model_uuid
+from services.tracking.model.metrics import no_model
+from services.tracking.model.names import made_up_name
+from services.tracking.model.runs import new_run_uuid
+from services.tracking.store import logged_models as store
+from services.tracking.store.logged_models import NewModel
+
+Pairs = Sequence[tuple[str, str]]
+
+
+async def create(
+    running: Running, principal: Principal, new: NewModel, params: Pairs, tags: Pairs
+) -> str:
+    """A new logged model, pending, with its params and tags; its id."""
+    rules.check_name(new.name)
+    rules.check_origin(new.model_type, new.source_run_id)
+    kept, tagged = rules.params_of(params), rules.tags_of(tags)
+    if new.experiment_id == DEFAULT_ID:
+        await ensure_default(running, principal)
+    async with unit_of_work(running, principal) as work:
+        model = await _added(work, principal, new)
+        stored = model_uuid(model.model_id)
+        if kept:
+            await store.add_params(work.connection, principal.tenant_no, stored, kept)
+        if tagged:
+            await store.set_tags(work.connection, principal.tenant_no, stored, tagged)
+        work.record(contract.LoggedModelCreated(version=model.version, model=state(model)))
+    return model.model_id
+
+
+async def finalize(running: Running, principal: Principal, model_id: str, status: int) -> None:
+    """Give a model its status; also one that was deleted, as in MLflow."""
+    async with unit_of_work(running, principal) as work:
+        model = (await _to_change(work, principal, model_id)).finalized(status)
+        await store.save(work.connection, principal.tenant_no, model)
+        await _record_change(work, principal, model)
+
+
+async def delete(running: Running, principal: Principal, model_id: str) -> None:
+    """Put a model aside; doing it twice is no error."""
+    async with unit_of_work(running, principal) as work:
+        model = await _to_change(work, principal, model_id)
+        if model.lifecycle_stage == "deleted":
+            work.silent("the model is deleted already")
+            return
+        gone = await store.save(work.connection, principal.tenant_no, model.put_aside())
+        work.record(contract.LoggedModelDeleted(version=gone.version, model=state(gone)))
+
+
+async def set_tags(running: Running, principal: Principal, model_id: str, given: Pairs) -> None:
+    """Set tags of a model, replacing values."""
+    tags = rules.tags_of(given)
+    async with unit_of_work(running, principal) as work:
+        model = await _to_change(work, principal, model_id)
+        if not tags:
+            work.silent("no tags were given")
+            return
+        stored = model_uuid(model_id)
+        if VERSIONS_TAG in tags:
+            # The stock client read the tag a moment ago and adds its version to what it saw.
+            known = await store.known_versions(
+                work.connection, principal.tenant_no, model.workspace_id, stored
+            )
+            tags[VERSIONS_TAG] = rules.versions_tag(tags[VERSIONS_TAG], known)
+        await store.set_tags(work.connection, principal.tenant_no, stored, tags)
+        await _save_change(work, principal, model)
+
+
+async def delete_tag(running: Running, principal: Principal, model_id: str, key: str) -> None:
+    """Take a tag off a model."""
+    async with unit_of_work(running, principal) as work:
+        model = await _to_change(work, principal, model_id)
+        stored = model_uuid(model_id)
+        if not await store.delete_tag(work.connection, principal.tenant_no, stored, key):
+            raise rules.no_tag(model_id, key)
+        await _save_change(work, principal, model)
+
+
+async def log_params(running: Running, principal: Principal, model_id: str, given: Pairs) -> None:
+    """Add params to a model; one that is there already keeps its value."""
+    params = rules.params_of(given)
+    async with unit_of_work(running, principal) as work:
+        model = await _to_change(work, principal, model_id)
+        if not params:
+            work.silent("no params were given")
+            return
+        changed = await store.add_params(
+            work.connection, principal.tenant_no, model_uuid(model_id), params
+        )
+        if changed is not None:
+            raise rules.param_changed(*changed)
+        await _save_change(work, principal, model)
+
+
+async def keep_versions_tag(work: UnitOfWork, model: LoggedModel) -> None:
+    """Bring the tag that names a model's registered versions in line with what is known."""
+    tenant_no, stored = work.acting.tenant_no, model_uuid(model.model_id)
+    known = await store.known_versions(work.connection, tenant_no, model.workspace_id, stored)
+    before = await store.versions_tag(work.connection, tenant_no, stored)
+    after = rules.versions_tag(before or "", known)
+    if after == (before or ""):
+        return
+    if rules.is_empty_versions_tag(after):
+        await store.delete_tag(work.connection, tenant_no, stored, VERSIONS_TAG)
+    else:
+        await store.set_tags(work.connection, tenant_no, stored, {VERSIONS_TAG: after})
+    changed = model.changed()
+    await store.save_version(work.connection, tenant_no, changed)
+    tags = await store.tags(work.connection, tenant_no, stored)
+    work.record(change(changed, tags))
+
+
+def state(model: LoggedModel) -> contract.LoggedModel:
+    """A logged model as others know it."""
+    return contract.LoggedModel(
+        model_id=model.model_id,
+        workspace_id=model.workspace_id,
+        experiment_id=str(model.experiment_id),
+        name=model.name,
+        artifact_uri=model.artifact_uri,
+        status=rules.STATUSES[model.status],
+        model_type=model.model_type,
+        source_run_id=model.source_run_id,
+        lifecycle_stage=model.lifecycle_stage,
+    )
+
+
+def change(model: LoggedModel, tags: Mapping[str, str]) -> contract.LoggedModelChanged:
+    """A logged model's new state with all its tags."""
+    return contract.LoggedModelChanged(version=model.version, model=state(model), tags=brief(tags))
+
+
+async def _added(work: UnitOfWork, principal: Principal, new: NewModel) -> LoggedModel:
+    tenant_no, workspace_id = principal.tenant_no, principal.workspace_id
+    stage = await store.experiment_stage(
+        work.connection, tenant_no, workspace_id, new.experiment_id
+    )
+    if stage is None:
+        raise no_experiment(new.experiment_id)
+    if stage != "active":
+        raise not_active(new.experiment_id, stage)
+    model_id = rules.model_id_of(new_run_uuid())
+    return await store.add(
+        work.connection,
+        tenant_no,
+        workspace_id,
+        NewModel(new.experiment_id, new.name or made_up_name(), new.model_type, new.source_run_id),
+        model_id=model_id,
+        artifact_uri=rules.artifact_uri(new.experiment_id, model_id),
+        created_by=principal.subject,
+    )
+
+
+async def _save_change(work: UnitOfWork, principal: Principal, model: LoggedModel) -> None:
+    changed = model.changed()
+    await store.save_version(work.connection, principal.tenant_no, changed)
+    await _record_change(work, principal, changed)
+
+
+async def _record_change(work: UnitOfWork, principal: Principal, model: LoggedModel) -> None:
+    stored = model_uuid(model.model_id)
+    work.record(change(model, await store.tags(work.connection, principal.tenant_no, stored)))
+
+
+async def _to_change(work: UnitOfWork, principal: Principal, model_id: str) -> LoggedModel:
+    found = await store.to_change(
+        work.connection, principal.tenant_no, principal.workspace_id, model_uuid(model_id)
+    )
+    if found is None:
+        raise no_model(model_id)
+    return found

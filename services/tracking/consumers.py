@@ -1,0 +1,54 @@
+"""Events in: the registry's versions leave a tag on the logged models they were made of.
+
+A fact carries the version's state and count, and an older one changes nothing: late, doubled and
+redriven facts do no harm.
+"""
+
+from typing import Final
+
+from libs.common.contracts import registry
+from libs.common.events.envelope import Event
+from libs.common.events.outbox import UnitOfWork
+from libs.common.service import Subscription
+from services.tracking.commands.logged_models import keep_versions_tag
+from services.tracking.model.logged_models import known_uuid
+from services.tracking.store.logged_models import to_change
+
+_LEARN: Final = """
+INSERT INTO model_versions AS v (tenant_no, workspace_id, name, number, model_id, version, gone)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (tenant_no, workspace_id, name, number) DO UPDATE
+SET model_id = excluded.model_id, version = excluded.version, gone = excluded.gone
+WHERE v.version < excluded.version
+RETURNING true
+"""
+
+
+async def on_model_version(work: UnitOfWork, event: Event) -> None:
+    """A registered version as it stands now, and the tag of the model it was made of."""
+    told: registry.ModelVersion = event.fact.model_version
+    model_id = known_uuid(told.model_id)
+    if model_id is None:
+        return
+    # The model before the version: requests lock the model, then read what is known of it.
+    model = await to_change(work.connection, event.tenant_no, told.workspace_id, model_id)
+    learnt = await work.connection.fetchval(
+        _LEARN,
+        *(event.tenant_no, told.workspace_id, told.name, told.number, model_id, event.version),
+        isinstance(event.fact, registry.ModelVersionDeleted),
+    )
+    if learnt and model is not None:
+        await keep_versions_tag(work, model)
+
+
+MODEL_VERSIONS: Final = Subscription(
+    name="model-versions",
+    topics=(registry.MODEL_VERSIONS,),
+    handlers={
+        registry.ModelVersionCreated: on_model_version,
+        registry.ModelVersionChanged: on_model_version,
+        registry.ModelVersionTransitioned: on_model_version,
+        registry.ModelVersionDeleted: on_model_version,
+        registry.ModelVersionSnapshot: on_model_version,
+    },
+)

@@ -1,0 +1,190 @@
+"""Logged models: one by its id, pages of a search, and where their artifacts lie."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from asyncpg import Record
+from msgspec import UNSET
+
+from libs.common.database import Connection
+from services.tracking.model.filters import Clause
+from services.tracking.model.logged_models import WIRE_STATUSES, model_id_of
+from services.tracking.model.pages import after_page, fingerprint, page_token
+from services.tracking.queries.building import Statement
+from services.tracking.queries.logged_model_filters import (
+    Dataset,
+    OrderBy,
+    put_clauses,
+    put_joins,
+)
+from services.tracking.queries.sorting import put_after, put_order
+from services.tracking.schemas import logged_models as answers
+from services.tracking.schemas.answers import Pair
+
+# Points are stored as often as they were sent: equal ones are one here.
+_DETAILS: Final = """
+SELECT m.*, p.keys AS param_keys, p.vals AS param_values, t.keys AS tag_keys, t.vals AS tag_values,
+       x.keys AS metric_keys, x.vals AS metric_values, x.times AS metric_times,
+       x.steps AS metric_steps, x.names AS dataset_names, x.digests AS dataset_digests,
+       x.runs AS metric_runs
+FROM unnest($3::uuid[]) WITH ORDINALITY AS u (model_id, position)
+JOIN logged_models m ON m.tenant_no = $1 AND m.workspace_id = $2 AND m.model_id = u.model_id
+CROSS JOIN LATERAL (
+    SELECT array_agg(q.key ORDER BY q.key) AS keys, array_agg(q.value ORDER BY q.key) AS vals
+    FROM logged_model_params q
+    WHERE q.tenant_no = m.tenant_no AND q.model_id = m.model_id) p
+CROSS JOIN LATERAL (
+    SELECT array_agg(g.key ORDER BY g.key) AS keys, array_agg(g.value ORDER BY g.key) AS vals
+    FROM logged_model_tags g
+    WHERE g.tenant_no = m.tenant_no AND g.model_id = m.model_id) t
+CROSS JOIN LATERAL (
+    SELECT array_agg(y.key) AS keys, array_agg(y.value) AS vals, array_agg(y.ts) AS times,
+           array_agg(y.step) AS steps, array_agg(y.dataset_name) AS names,
+           array_agg(y.dataset_digest) AS digests, array_agg(y.run_id) AS runs
+    FROM (
+        SELECT k.key, n.value, n.ts, n.step, c.dataset_name, c.dataset_digest, r.run_id
+        FROM metric_contexts c
+        JOIN metric_points n ON n.tenant_no = c.tenant_no AND n.context_no = c.context_no
+        JOIN metric_keys k ON k.tenant_no = n.tenant_no AND k.key_no = n.key_no
+        JOIN runs r ON r.tenant_no = n.tenant_no AND r.run_no = n.run_no
+        WHERE c.tenant_no = m.tenant_no
+          AND c.model_id = 'm-' || replace(m.model_id::text, '-', '')
+        GROUP BY 1, 2, 3, 4, 5, 6, 7
+        ORDER BY k.key, n.ts, n.step, comparable(n.value), c.dataset_name, c.dataset_digest,
+                 r.run_id
+    ) y) x
+WHERE $4 OR m.lifecycle_stage = 'active'
+ORDER BY u.position
+"""
+_LOCATION: Final = """
+SELECT artifact_uri FROM logged_models
+WHERE tenant_no = $1 AND workspace_id = $2 AND model_id = $3 AND lifecycle_stage = 'active'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedModelSearch:
+    """What a search asks for."""
+
+    experiment_ids: list[int]
+    clauses: list[Clause]
+    datasets: list[Dataset]
+    orders: list[OrderBy]
+    max_results: int
+    page_token: str = ""
+    query: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        query = fingerprint(
+            sorted(self.experiment_ids), repr(self.clauses), repr(self.datasets), repr(self.orders)
+        )
+        object.__setattr__(self, "query", query)
+
+
+async def logged_model(
+    connection: Connection,
+    tenant_no: int,
+    workspace_id: int,
+    model_id: UUID,
+    *,
+    also_deleted: bool,
+) -> answers.LoggedModel | None:
+    """A model with its params, tags and metrics; None when there is none."""
+    row = await connection.fetchrow(_DETAILS, tenant_no, workspace_id, [model_id], also_deleted)
+    return None if row is None else _model(row)
+
+
+async def artifact_uri(
+    connection: Connection, tenant_no: int, workspace_id: int, model_id: UUID
+) -> str | None:
+    """Where the artifacts of an active model lie; None when there is none."""
+    found: str | None = await connection.fetchval(_LOCATION, tenant_no, workspace_id, model_id)
+    return found
+
+
+async def search(
+    connection: Connection, tenant_no: int, workspace_id: int, wanted: LoggedModelSearch
+) -> answers.LoggedModelsAnswer:
+    """A page of active models, and the token of the next page where there is one."""
+    statement = Statement(tenant_no, workspace_id)
+    joins = statement.beside()
+    order = put_joins(joins, wanted.orders)
+    statement.put("SELECT m.model_id")
+    for term in order:
+        statement.put(", ").put(term.expression)
+    statement.put(" FROM logged_models m").put(joins.text)
+    statement.put(" WHERE m.tenant_no = $1 AND m.workspace_id = $2")
+    statement.put(" AND m.lifecycle_stage = 'active'")
+    _put_experiments(statement, wanted.experiment_ids)
+    put_clauses(statement, wanted.clauses, wanted.datasets)
+    if wanted.page_token:
+        kinds = [term.kind for term in order]
+        put_after(statement, order, after_page(wanted.page_token, wanted.query, kinds))
+    put_order(statement, order)
+    statement.put(" LIMIT ?", wanted.max_results + 1)
+    found = await connection.fetch(statement.text, *statement.values)
+    page = found[: wanted.max_results]
+    if not page:
+        return answers.LoggedModelsAnswer()
+    ids = [row[0] for row in page]
+    rows = await connection.fetch(_DETAILS, tenant_no, workspace_id, ids, False)
+    more = len(found) > len(page)
+    token = page_token(wanted.query, list(page[-1].values())[1:]) if more else None
+    return answers.LoggedModelsAnswer([_model(row) for row in rows], token)
+
+
+def _put_experiments(statement: Statement, experiment_ids: Sequence[int]) -> None:
+    if len(experiment_ids) == 1:
+        # An order by an index is found for one value only, not for a list of one.
+        statement.put(" AND m.experiment_id = ?::int4", experiment_ids[0])
+    else:
+        statement.put(" AND m.experiment_id = ANY(?::int4[])", list(experiment_ids))
+
+
+def _model(row: Record) -> answers.LoggedModel:
+    model_id = model_id_of(row["model_id"])
+    return answers.LoggedModel(
+        answers.Info(
+            model_id=model_id,
+            experiment_id=str(row["experiment_id"]),
+            name=row["name"],
+            creation_timestamp_ms=row["creation_time"],
+            last_updated_timestamp_ms=row["last_update_time"],
+            artifact_uri=row["artifact_uri"],
+            status=WIRE_STATUSES[row["status"]],
+            model_type=row["model_type"],
+            source_run_id=row["source_run_id"],
+            tags=_pairs(row["tag_keys"], row["tag_values"]),
+        ),
+        answers.Data(_pairs(row["param_keys"], row["param_values"]), _metrics(row, model_id)),
+    )
+
+
+def _metrics(row: Record, model_id: str) -> list[answers.Metric]:
+    if row["metric_keys"] is None:
+        return []
+    return [
+        answers.Metric(
+            key=key,
+            value=value if value == value else "NaN",  # noqa: PLR0124 - NaN alone differs from itself
+            timestamp=time,
+            step=step,
+            dataset_name=name or UNSET,
+            dataset_digest=digest or UNSET,
+            model_id=model_id,
+            run_id=run_id.hex,
+        )
+        for key, value, time, step, name, digest, run_id in zip(
+            *(row["metric_keys"], row["metric_values"], row["metric_times"], row["metric_steps"]),
+            *(row["dataset_names"], row["dataset_digests"], row["metric_runs"]),
+            strict=True,
+        )
+    ]
+
+
+def _pairs(keys: list[str] | None, values: list[str] | None) -> list[Pair]:
+    if keys is None or values is None:
+        return []
+    return [Pair(key, value) for key, value in zip(keys, values, strict=True)]

@@ -1,0 +1,41 @@
+"""Bodies of requests and answers about artifacts, in MLflow's names."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class Listing(msgspec.Struct):
+    """GET mlflow-artifacts/artifacts."""
+
+    path: str = ""
+
+
+class RunListing(msgspec.Struct):
+    """GET artifacts/list; `run_uuid` is the name of old clients."""
+
+    run_id: str | None = None
+    run_uuid: str | None = None
+    path: str = ""
+
+
+class RunFile(msgspec.Struct):
+    """GET /get-artifact."""
+
+    run_id: str | None = None
+    run_uuid: str | None = None
+    path: str | None = None
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file or a folder; a folder has no size."""
+
+    path: str
+    is_dir: bool
+    file_size: int | UnsetType = UNSET
+
+
+class ListAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What lies in a folder; `root_uri` where paths are relative to it."""
+
+    root_uri: str | UnsetType = UNSET
+    files: list[File] = []

@@ -1,0 +1,208 @@
+"""Logged models, their params and tags, and what is known of their registered versions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from asyncpg import Record
+
+from libs.common.database import Connection
+from services.tracking.model.logged_models import (
+    VERSIONS_TAG,
+    LoggedModel,
+    VersionKey,
+    model_id_of,
+    model_uuid,
+)
+
+_ADD: Final = """
+INSERT INTO logged_models (tenant_no, model_id, workspace_id, experiment_id, name, artifact_uri,
+                           model_type, source_run_id, created_by, creation_time, last_update_time)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, t.now, t.now
+FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8 AS now) t
+RETURNING *
+"""
+_SAVE: Final = """
+UPDATE logged_models SET version = $3, status = $4, lifecycle_stage = $5,
+       last_update_time = (extract(epoch FROM clock_timestamp()) * 1000)::int8
+WHERE tenant_no = $1 AND model_id = $2
+RETURNING *
+"""
+_ADD_PARAMS: Final = """
+INSERT INTO logged_model_params (tenant_no, model_id, key, value)
+SELECT $1, $2, u.key, u.value FROM unnest($3::text[], $4::text[]) AS u (key, value)
+ON CONFLICT DO NOTHING
+"""
+_CHANGED_PARAM: Final = """
+SELECT p.key, p.value AS old, u.value AS new
+FROM unnest($3::text[], $4::text[]) AS u (key, value)
+JOIN logged_model_params p ON p.tenant_no = $1 AND p.model_id = $2 AND p.key = u.key
+WHERE p.value <> u.value
+ORDER BY p.key LIMIT 1
+"""
+_SET_TAGS: Final = """
+INSERT INTO logged_model_tags (tenant_no, model_id, key, value)
+SELECT $1, $2, u.key, u.value FROM unnest($3::text[], $4::text[]) AS u (key, value)
+ON CONFLICT (tenant_no, model_id, key) DO UPDATE SET value = excluded.value
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewModel:
+    """What a request says of a logged model that is made."""
+
+    experiment_id: int
+    name: str
+    model_type: str
+    source_run_id: str
+
+
+async def experiment_stage(
+    connection: Connection, tenant_no: int, workspace_id: int, experiment_id: int
+) -> str | None:
+    """The lifecycle stage of an experiment, which stays until the transaction ends."""
+    stage: str | None = await connection.fetchval(
+        """
+        SELECT lifecycle_stage FROM experiments
+        WHERE tenant_no = $1 AND experiment_id = $2 AND workspace_id = $3 FOR SHARE
+        """,
+        *(tenant_no, experiment_id, workspace_id),
+    )
+    return stage
+
+
+async def add(
+    connection: Connection,
+    tenant_no: int,
+    workspace_id: int,
+    new: NewModel,
+    *,
+    model_id: str,
+    artifact_uri: str,
+    created_by: str,
+) -> LoggedModel:
+    """A new logged model, pending."""
+    row = await connection.fetchrow(
+        _ADD,
+        *(tenant_no, model_uuid(model_id), workspace_id, new.experiment_id, new.name),
+        *(artifact_uri, new.model_type, new.source_run_id, created_by),
+    )
+    assert row is not None
+    return _model(row)
+
+
+async def to_change(
+    connection: Connection, tenant_no: int, workspace_id: int, model_id: UUID
+) -> LoggedModel | None:
+    """The model in any lifecycle stage, locked until the transaction ends."""
+    row = await connection.fetchrow(
+        """
+        SELECT * FROM logged_models
+        WHERE tenant_no = $1 AND model_id = $2 AND workspace_id = $3 FOR NO KEY UPDATE
+        """,
+        *(tenant_no, model_id, workspace_id),
+    )
+    return None if row is None else _model(row)
+
+
+async def save(connection: Connection, tenant_no: int, model: LoggedModel) -> LoggedModel:
+    """The model's status, stage and version, updated now."""
+    row = await connection.fetchrow(
+        _SAVE,
+        *(tenant_no, model_uuid(model.model_id), model.version, model.status),
+        model.lifecycle_stage,
+    )
+    assert row is not None
+    return _model(row)
+
+
+async def save_version(connection: Connection, tenant_no: int, model: LoggedModel) -> None:
+    """The model's version alone: MLflow's update time does not move with tags and params."""
+    await connection.execute(
+        "UPDATE logged_models SET version = $3 WHERE tenant_no = $1 AND model_id = $2",
+        *(tenant_no, model_uuid(model.model_id), model.version),
+    )
+
+
+async def add_params(
+    connection: Connection, tenant_no: int, model_id: UUID, params: Mapping[str, str]
+) -> tuple[str, str, str] | None:
+    """Store params; gives (key, old, new) of one that is there with another value, None if none."""
+    columns = (list(params), list(params.values()))
+    changed = await connection.fetchrow(_CHANGED_PARAM, tenant_no, model_id, *columns)
+    if changed is not None:
+        return changed["key"], changed["old"], changed["new"]
+    await connection.execute(_ADD_PARAMS, tenant_no, model_id, *columns)
+    return None
+
+
+async def tags(connection: Connection, tenant_no: int, model_id: UUID) -> dict[str, str]:
+    """A model's tags by key."""
+    rows = await connection.fetch(
+        """
+        SELECT key, value FROM logged_model_tags
+        WHERE tenant_no = $1 AND model_id = $2 ORDER BY key
+        """,
+        *(tenant_no, model_id),
+    )
+    return {row["key"]: row["value"] for row in rows}
+
+
+async def set_tags(
+    connection: Connection, tenant_no: int, model_id: UUID, given: Mapping[str, str]
+) -> None:
+    """Set tags, replacing values."""
+    await connection.execute(_SET_TAGS, tenant_no, model_id, list(given), list(given.values()))
+
+
+async def delete_tag(connection: Connection, tenant_no: int, model_id: UUID, key: str) -> bool:
+    """Delete a tag; False when there was none."""
+    done = await connection.execute(
+        "DELETE FROM logged_model_tags WHERE tenant_no = $1 AND model_id = $2 AND key = $3",
+        *(tenant_no, model_id, key),
+    )
+    return done != "DELETE 0"
+
+
+async def versions_tag(connection: Connection, tenant_no: int, model_id: UUID) -> str | None:
+    """The tag that names a model's registered versions, None without one."""
+    value: str | None = await connection.fetchval(
+        """
+        SELECT value FROM logged_model_tags
+        WHERE tenant_no = $1 AND model_id = $2 AND key = $3
+        """,
+        *(tenant_no, model_id, VERSIONS_TAG),
+    )
+    return value
+
+
+async def known_versions(
+    connection: Connection, tenant_no: int, workspace_id: int, model_id: UUID
+) -> dict[VersionKey, bool]:
+    """The versions that the registry told of, in their order, and whether each still stands."""
+    rows = await connection.fetch(
+        """
+        SELECT name, number, gone FROM model_versions
+        WHERE tenant_no = $1 AND model_id = $2 AND workspace_id = $3 ORDER BY name, number
+        """,
+        *(tenant_no, model_id, workspace_id),
+    )
+    return {(row["name"], row["number"]): not row["gone"] for row in rows}
+
+
+def _model(row: Record) -> LoggedModel:
+    return LoggedModel(
+        model_id=model_id_of(row["model_id"]),
+        workspace_id=row["workspace_id"],
+        experiment_id=row["experiment_id"],
+        version=row["version"],
+        name=row["name"],
+        artifact_uri=row["artifact_uri"],
+        status=row["status"],
+        lifecycle_stage=row["lifecycle_stage"],
+        model_type=row["model_type"],
+        source_run_id=row["source_run_id"],
+        creation_time=row["creation_time"],
+        last_update_time=row["last_update_time"],
+    )
