@@ -55,11 +55,11 @@ def run(given: argparse.Namespace, rest: list[str], home: Path, env: Mapping[str
     from libs.embedded.client import access, new_token  # noqa: PLC0415
 
     if given.command == "env":
-        url, token = access(Home(home), env)
+        url, token = access(Home(home))
         print(f"export MLFLOW_TRACKING_URI={url}\nexport MLFLOW_TRACKING_TOKEN={token}")
         return 0
     if given.command == "token":
-        print(new_token(Home(home), env, given.name))
+        print(new_token(Home(home), given.name))
         return 0
     return step(given.command, rest, Home(home), env)
 

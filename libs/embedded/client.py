@@ -3,7 +3,6 @@
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 
 from libs.embedded.errors import Problem
 from libs.embedded.home import Home
@@ -12,21 +11,21 @@ from libs.embedded.ports import HOST, kept_ports
 TOKENS_PATH = "/api/maestro/v1/tokens"
 
 
-def gateway_url(home: Home, env: Mapping[str, str]) -> str:
+def gateway_url(home: Home) -> str:
     """The gateway's address."""
-    return f"http://{HOST}:{kept_ports(home.path, env)['gateway']}"
+    return f"http://{HOST}:{kept_ports(home.path)['gateway']}"
 
 
-def access(home: Home, env: Mapping[str, str]) -> tuple[str, str]:
+def access(home: Home) -> tuple[str, str]:
     """Address and first token; raises Problem when no platform was ever ready here."""
     if not home.used or not home.first_token.exists():
         raise Problem(f"No platform was ever started in {home.path}. Start one with: make up")
-    return gateway_url(home, env), home.first_token.read_text(encoding="utf-8").strip()
+    return gateway_url(home), home.first_token.read_text(encoding="utf-8").strip()
 
 
-def new_token(home: Home, env: Mapping[str, str], name: str) -> str:
+def new_token(home: Home, name: str) -> str:
     """Another token, made by the running platform; raises Problem when that cannot be had."""
-    url, token = access(home, env)
+    url, token = access(home)
     request = urllib.request.Request(  # noqa: S310 - our own gateway's address
         url + TOKENS_PATH,
         data=json.dumps({"name": name}).encode(),

@@ -17,8 +17,11 @@ ROLES = {"DATABASE_URL": "app", "RELAY_DATABASE_URL": "relay"}
 
 
 def environment(home: Home, env: Mapping[str, str]) -> dict[str, str]:
-    """The variables for the services of the platform in `home`; what `env` sets goes first."""
-    ports = kept_ports(home.path, env)
+    """The variables for the services of the platform in `home`; what `env` sets goes first.
+
+    The platform must have been started there once, so that its ports are chosen.
+    """
+    ports = kept_ports(home.path)
     made = (
         _parts(home, ports)
         | _places(ports)
@@ -30,7 +33,9 @@ def environment(home: Home, env: Mapping[str, str]) -> dict[str, str]:
             "TRACKING_ARTIFACT_STORE": (home.path / "artifacts").as_uri(),
         }
     )
-    return made | {name: env[name] for name in made if env.get(name)}
+    # Ports were moved when they were chosen.
+    moved = {name for name in made if env.get(name) and not name.endswith("_PORT")}
+    return made | {name: env[name] for name in moved}
 
 
 def _parts(home: Home, ports: Mapping[str, int]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from libs.embedded.environment import environment
 from libs.embedded.home import Home
 from libs.embedded.kafka import Kafka
-from libs.embedded.ports import check_free, kept_ports
+from libs.embedded.ports import check_free, choose_ports, kept_ports
 from libs.embedded.postgres import Postgres
 from libs.embedded.progress import Progress
 from libs.embedded.redis import Redis
@@ -48,9 +48,10 @@ async def platform(home: Path, env: Mapping[str, str], progress: Progress) -> As
     folder = Home(home)
     folder.open()
     try:
+        choose_ports(folder.path, env)
         parts = describe(folder, env, progress)
         try:
-            await _start(parts, env, progress)
+            await _start(parts, progress)
             yield parts
         finally:
             await _stop(parts)
@@ -59,8 +60,8 @@ async def platform(home: Path, env: Mapping[str, str], progress: Progress) -> As
 
 
 def describe(home: Home, env: Mapping[str, str], progress: Progress) -> Parts:
-    """The parts of the platform in `home`, not started."""
-    ports = kept_ports(home.path, env)
+    """The parts of the platform in `home`, whose ports are chosen; not started."""
+    ports = kept_ports(home.path)
     return Parts(
         home=home,
         environment=environment(home, env),
@@ -70,12 +71,12 @@ def describe(home: Home, env: Mapping[str, str], progress: Progress) -> Parts:
     )
 
 
-async def _start(parts: Parts, env: Mapping[str, str], progress: Progress) -> None:
+async def _start(parts: Parts, progress: Progress) -> None:
     names = ["gateway"]
     names += ["postgres"] if parts.postgres else []
     names += ["redis"] if parts.redis else []
     names += ["kafka", "kafka-controller"] if parts.kafka else []
-    check_free(kept_ports(parts.home.path, env), names)
+    check_free(kept_ports(parts.home.path), names)
     starts = [asyncio.create_task(_start_one(part, progress)) for part in parts.started]
     try:
         await asyncio.gather(*starts)

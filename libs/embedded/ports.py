@@ -30,15 +30,24 @@ VARIABLES = {
 }
 
 
-def kept_ports(home: Path, env: Mapping[str, str]) -> dict[str, int]:
-    """The ports of the platform in `home`, chosen and written down where they are not yet."""
+def kept_ports(home: Path) -> dict[str, int]:
+    """The ports of the platform in `home` as they were last chosen; none before the first time."""
     file = home / "ports.json"
     kept: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return kept
+
+
+def choose_ports(home: Path, env: Mapping[str, str]) -> dict[str, int]:
+    """The ports for a start in `home`: those kept, unless `env` moves them; written down.
+
+    Only for whoever holds the folder and has not started anything yet.
+    """
+    kept = kept_ports(home)
     ports: dict[str, int] = {}
     for name in VARIABLES:
         ports[name] = _port(name, kept, env, {*kept.values(), *ports.values()})
     if ports != kept:
-        write_private(file, json.dumps(ports, indent=2) + "\n")
+        write_private(home / "ports.json", json.dumps(ports, indent=2) + "\n")
     return ports
 
 

@@ -148,7 +148,7 @@ def _welcome(parts: Parts, env: Mapping[str, str], *, first: bool, took: float) 
     quick = QUICK_START.format(make=_make(env), train=TRAIN, predict=PREDICT, look=LOOK)
     return (
         f"\nReady after {took:.1f} s. Ctrl-C stops it.\n"
-        f"  URL    {gateway_url(parts.home, env)}\n"
+        f"  URL    {gateway_url(parts.home)}\n"
         f"  Token  {where}\n"
         f"\nTry it in another shell:\n{quick}\n"
     )

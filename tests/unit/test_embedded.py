@@ -13,7 +13,7 @@ from libs.embedded import Home, Problem, Progress, environment
 from libs.embedded.client import access
 from libs.embedded.kafka_jars import KAFKA_VERSION, fetch, jars_folder, read_lock
 from libs.embedded.kafka_settings import argument_word, escaped, login
-from libs.embedded.ports import CHOICE, GATEWAY_PORT, check_free, is_free, kept_ports
+from libs.embedded.ports import CHOICE, GATEWAY_PORT, check_free, choose_ports, is_free, kept_ports
 from libs.embedded.process import Process
 from tests.waiting import eventually
 
@@ -22,42 +22,43 @@ ANYWHERE = {"MAESTRO_PORT": "0"}
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
-    """A data folder where no platform was started."""
+    """A data folder where ports were chosen and no platform was started."""
+    choose_ports(tmp_path, ANYWHERE)
     return Home(tmp_path)
 
 
 def test_ports_are_chosen_once_and_all_different(tmp_path: Path) -> None:
-    first = kept_ports(tmp_path, ANYWHERE)
-    assert kept_ports(tmp_path, {}) == first
+    first = choose_ports(tmp_path, ANYWHERE)
+    assert kept_ports(tmp_path) == first
     assert len(set(first.values())) == len(first)
     assert all(port in CHOICE for port in first.values())
 
 
 def test_the_gateway_takes_its_usual_port_only_while_that_is_free(tmp_path: Path) -> None:
-    usual = kept_ports(tmp_path, {})["gateway"]
+    usual = choose_ports(tmp_path, {})["gateway"]
     assert usual == GATEWAY_PORT or not is_free(GATEWAY_PORT)
 
 
 def test_a_port_asked_for_is_kept_from_then_on(tmp_path: Path) -> None:
-    before = kept_ports(tmp_path, ANYWHERE)
-    moved = kept_ports(tmp_path, {"MAESTRO_PORT": "8123"})
+    before = choose_ports(tmp_path, ANYWHERE)
+    moved = choose_ports(tmp_path, {"MAESTRO_PORT": "8123"})
     assert moved == before | {"gateway": 8123}
-    assert kept_ports(tmp_path, {}) == moved
+    assert kept_ports(tmp_path) == moved
 
 
 def test_zero_chooses_anew_only_when_the_kept_port_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as squatter:
         taken = squatter.getsockname()[1]
-        assert kept_ports(tmp_path, {"MAESTRO_PORT": str(taken)})["gateway"] == taken
-        chosen = kept_ports(tmp_path, ANYWHERE)["gateway"]
+        assert choose_ports(tmp_path, {"MAESTRO_PORT": str(taken)})["gateway"] == taken
+        chosen = choose_ports(tmp_path, ANYWHERE)["gateway"]
     assert chosen != taken
-    assert kept_ports(tmp_path, ANYWHERE)["gateway"] == chosen
+    assert choose_ports(tmp_path, ANYWHERE)["gateway"] == chosen
 
 
 @pytest.mark.parametrize("asked", ["http", "-1", "70000", "80 "])
 def test_a_port_that_is_none_is_named(tmp_path: Path, asked: str) -> None:
     with pytest.raises(Problem, match="MAESTRO_PORT should be a port number"):
-        kept_ports(tmp_path, {"MAESTRO_PORT": asked})
+        choose_ports(tmp_path, {"MAESTRO_PORT": asked})
 
 
 def test_a_taken_port_of_a_part_names_its_variable() -> None:
@@ -86,7 +87,7 @@ def test_a_broken_version_file_is_named(home: Home) -> None:
 
 def test_a_client_is_told_to_start_a_platform_first(home: Home) -> None:
     with pytest.raises(Problem, match="make up"):
-        access(home, {})
+        access(home)
 
 
 def test_each_service_has_logins_of_its_own(home: Home) -> None:
@@ -115,7 +116,7 @@ def test_a_real_postgres_gives_the_services_urls_their_place(home: Home) -> None
 
 
 def test_what_the_user_sets_goes_first(home: Home) -> None:
-    given = ANYWHERE | {"TRACKING_ARTIFACT_STORE": "s3://bucket/prefix", "REGISTRY_PORT": ""}
+    given = {"TRACKING_ARTIFACT_STORE": "s3://bucket/prefix", "REGISTRY_PORT": "", "PATH": "/bin"}
     made = environment(home, given)
     assert made["TRACKING_ARTIFACT_STORE"] == "s3://bucket/prefix"
     assert int(made["REGISTRY_PORT"]) in CHOICE
@@ -203,5 +204,5 @@ async def test_a_child_that_ignores_the_polite_signal_is_killed(tmp_path: Path) 
 
 
 def test_ports_are_written_for_people_to_read(tmp_path: Path) -> None:
-    kept_ports(tmp_path, ANYWHERE)
+    choose_ports(tmp_path, ANYWHERE)
     assert set(json.loads((tmp_path / "ports.json").read_text())) >= {"gateway", "postgres"}
