@@ -1,0 +1,48 @@
+"""An ASGI app on a port of this process, for tests that need a real connection."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import uvicorn
+
+from libs.common.http.types import ASGIApp
+from tests.waiting import eventually
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to pytest."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def free_port() -> int:
+    """A port of loopback that nobody had a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def listening(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
+    """Serve `app` while inside; gives its URL. What is still open at the end is cut."""
+    bound = port or free_port()
+    config = uvicorn.Config(
+        app,
+        port=bound,
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+    try:
+        await eventually(lambda: server.started or task.done())
+        yield f"http://127.0.0.1:{bound}"
+    finally:
+        server.should_exit = True
+        await asyncio.gather(task, return_exceptions=True)
