@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
@@ -23,6 +23,7 @@ _CLIENT: Final = "gateway"
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 _OPAQUE: Final = "urn:ietf:params:oauth:token-type:access_token"
 _SECONDS: Final = 5.0
+_AWAY: Final = 503
 # Not used in its last seconds, so that it does not expire on its way; asked for anew before that,
 # so that no request waits for it.
 _UNUSED_SECONDS: Final = 5
@@ -90,7 +91,8 @@ class Exchange:
         raise _problem(reply)
 
     def _headers(self) -> list[tuple[str, str]]:
-        basic = base64.b64encode(f"{_CLIENT}:{self.client_secret}".encode()).decode()
+        # Both halves are form-encoded before they are joined (RFC 6749, 2.3.1).
+        basic = base64.b64encode(f"{_CLIENT}:{quote_plus(self.client_secret)}".encode()).decode()
         return [
             ("authorization", f"Basic {basic}"),
             ("content-type", "application/x-www-form-urlencoded"),
@@ -120,5 +122,6 @@ def _problem(reply: Reply) -> Exception:
         refused = _Refused(error="")
     if reply.status == 400 and refused.credential_refused:
         return Rejected(refused.error_description)
-    _log.error("exchange_failed", status=reply.status, error=refused.error)
+    if reply.status != _AWAY:  # then it is our own setting or fault that is wrong
+        _log.error("exchange_failed", status=reply.status, error=refused.error)
     return unavailable("The credential cannot be checked now; try again.")

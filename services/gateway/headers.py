@@ -13,6 +13,7 @@ Headers = list[tuple[bytes, bytes]]
 _HOP_BY_HOP: Final = frozenset(
     {
         b"connection",
+        b"expect",  # the gateway's own server has answered it
         b"keep-alive",
         b"proxy-authenticate",
         b"proxy-authorization",
@@ -50,7 +51,8 @@ _IDENTITY_PREFIXES: Final = (
     b"x-goog-authenticated-",
     b"x-ms-client-principal",
 )
-_FRAMING: Final = b"transfer-encoding"
+# Set by the server that sends the answer, which is the gateway's.
+_OF_THE_SERVER: Final = frozenset({*_HOP_BY_HOP, b"transfer-encoding", b"date", b"server"})
 _PRINCIPAL: Final = PRINCIPAL_HEADER.encode()
 
 
@@ -75,8 +77,8 @@ def passed_on(headers: Iterable[tuple[bytes, bytes]], principal: bytes | None) -
 
 
 def passed_back(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The headers of an answer as the client gets them: without those of one connection."""
-    return [pair for pair in headers if pair[0] not in _HOP_BY_HOP and pair[0] != _FRAMING]
+    """The headers of an answer as the client gets them: without those of another connection."""
+    return [pair for pair in headers if pair[0] not in _OF_THE_SERVER]
 
 
 def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:

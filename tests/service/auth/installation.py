@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import quote_plus, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
@@ -83,7 +83,7 @@ class Auth:
         """A request to the token endpoint, by a service that shows its secret."""
         settings: Settings = self.running.settings
         shown = settings.clients().get(client, "") if secret is None else secret
-        basic = base64.b64encode(f"{client}:{shown}".encode()).decode()
+        basic = base64.b64encode(f"{quote_plus(client)}:{quote_plus(shown)}".encode()).decode()
         return await call(
             self.app,
             "POST",

@@ -54,13 +54,15 @@ ONE_OF_EACH = {
 async def test_leaves_one_usable_token_for_its_owner_alone(
     platform_environment: dict[str, str], tmp_path: Path
 ) -> None:
-    async with fresh_database(platform_environment, tmp_path) as environment:
-        async with started(environment, hears=False) as auth:
-            file = Path(environment["AUTH_FIRST_TOKEN_FILE"])
-            assert stat.S_IMODE(file.stat().st_mode) == 0o600
-            assert [path.name for path in file.parent.iterdir()] == [file.name]
-            assert (await auth.exchange(auth.first_token, "tracking")).status == 200
-            assert await counted(environment) == ONE_OF_EACH
+    async with (
+        fresh_database(platform_environment, tmp_path) as environment,
+        started(environment, hears=False) as auth,
+    ):
+        file = Path(environment["AUTH_FIRST_TOKEN_FILE"])
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert [path.name for path in file.parent.iterdir()] == [file.name]
+        assert (await auth.exchange(auth.first_token, "tracking")).status == 200
+        assert await counted(environment) == ONE_OF_EACH
 
 
 @dataclass

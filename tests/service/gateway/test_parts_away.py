@@ -5,12 +5,13 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
 from libs.common.http.remote import remotes
-from tests.service.auth.installation import Auth
+from tests.service.auth.installation import Auth, fresh_database, started
 from tests.service.gateway.front import Front, away, decoded, opened, silent
 from tests.waiting import eventually
 
@@ -31,6 +32,20 @@ async def test_with_auth_away_known_tokens_go_on_and_unknown_ones_wait(
     finally:
         front.peers["auth"] = auth.app
     assert (await front.ask(token=unknown)).status == 200
+
+
+async def test_a_client_secret_may_hold_any_character(
+    platform_environment: dict[str, str], tmp_path: Path
+) -> None:
+    secret = "%41+ /:?&é%%0123456789"
+    async with fresh_database(platform_environment, tmp_path) as environment:
+        odd = {
+            **environment,
+            "AUTH_CLIENT_SECRETS": f"gateway={secret},tracking={'t' * 20},registry={'r' * 20}",
+            "GATEWAY_AUTH_CLIENT_SECRET": secret,
+        }
+        async with started(odd, hears=False) as auth, opened(auth) as front:
+            assert (await front.ask(token=auth.first_token)).status == 200
 
 
 async def test_a_wrong_client_secret_is_our_fault_and_not_the_users(auth: Auth) -> None:

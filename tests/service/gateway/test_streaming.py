@@ -16,7 +16,7 @@ from tests.service.auth.installation import Auth
 from tests.service.gateway.front import Front, listening, opened
 
 MEGABYTE = bytes(range(256)) * 4096
-SIZE = 192
+SIZE = 96
 ARTIFACT = "/api/2.0/mlflow-artifacts/artifacts/0/run/artifacts/big.bin"
 AHEAD = 24 * 2**20
 
@@ -130,6 +130,18 @@ async def test_paths_arrive_as_they_were_sent(front: Front, remote: bool, tail: 
         ):
             assert reply.status == 200
     assert store.raw_paths == [f"{ARTIFACT}/{tail}".encode()]
+
+
+@pytest.mark.parametrize("remote", [False, True], ids=["one process", "separate"])
+async def test_an_answer_has_one_date_and_one_length(front: Front, remote: bool) -> None:
+    async with (
+        store_behind(front, remote=remote) as (url, _),
+        aiohttp.ClientSession(headers=authorization(front.auth)) as session,
+        session.put(url + ARTIFACT, data=b"x", expect100=True) as reply,
+    ):
+        assert reply.status == 200
+        for name in ("date", "x-request-id"):
+            assert len(reply.headers.getall(name)) == 1
 
 
 async def test_an_encoded_climb_is_refused_at_the_door(front: Front) -> None:
