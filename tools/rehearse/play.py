@@ -29,21 +29,7 @@ JVM = "-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 HOSTS = "127.0.0.1 localhost postgres redis kafka\n" + "".join(
     f"{address} {name}\n" for name, address in ADDRESSES.items() if name != "gateway"
 )
-JOURNEY = """
-import os, tempfile, mlflow
-{lines}
-client = mlflow.MlflowClient()
-client.set_registered_model_alias("diabetes", "champion", "1")
-model = mlflow.pyfunc.load_model("models:/diabetes@champion")
-print("predicted", len(model.predict(load_diabetes(return_X_y=True)[0])), "rows")
-sent = os.urandom(20_000_000)
-with mlflow.start_run() as run, tempfile.TemporaryDirectory() as folder:
-    open(folder + "/sent.bin", "wb").write(sent)
-    mlflow.log_artifact(folder + "/sent.bin")
-    back = client.download_artifacts(run.info.run_id, "sent.bin", folder)
-    assert open(back, "rb").read() == sent
-print("an artifact of 20 MB came back as it was sent")
-"""
+MEGABYTES = "200"
 
 
 async def play(
@@ -77,9 +63,10 @@ async def _serve(deployment: Deployment, repository: Path, env: Mapping[str, str
             await _until(healthy, f"{name} healthy", process, log)
         token = (deployment.volumes / "auth/first-token").read_text().strip()
         client = {**env, "MLFLOW_TRACKING_URI": URL, "MLFLOW_TRACKING_TOKEN": token}
-        quick_start = (repository / "README.md").read_text().split("```python\n")[1].split("```")[0]
-        command = [sys.executable, "-c", JOURNEY.format(lines=quick_start)]
-        await asyncio.to_thread(subprocess.run, command, env=client, check=True, timeout=300)
+        for command in _journeys(repository):
+            await asyncio.to_thread(
+                subprocess.run, command, env=client, cwd=deployment.volumes, check=True, timeout=300
+            )
     except BaseException:
         for name in started:
             lines = (deployment.volumes / f"{name}.log").read_text().splitlines()
@@ -89,6 +76,16 @@ async def _serve(deployment: Deployment, repository: Path, env: Mapping[str, str
         codes = {name: stop(process, 30) for name, process in reversed(started.items())}
     assert set(codes.values()) == {0}, codes
     print("stopped in order", flush=True)
+
+
+def _journeys(repository: Path) -> list[list[str]]:
+    """What the stock client does: the README's five lines, then the user journey of the tests."""
+    quick_start = (repository / "README.md").read_text().split("```python\n")[1].split("```")[0]
+    journey = str(repository / "tests/system/journey_train.py")
+    return [
+        [sys.executable, "-c", quick_start],
+        [sys.executable, journey, "rehearsal", MEGABYTES],
+    ]
 
 
 @asynccontextmanager
