@@ -149,10 +149,11 @@ async def _served(call: Call, path: str) -> Response:
 
 
 def _files(entries: list[Entry], below: str = "") -> list[schemas.File]:
+    before = f"{below}/" if below else ""
     return [
-        schemas.File(join(below, entry.name), True)
+        schemas.File(before + entry.name, True)
         if entry.is_folder
-        else schemas.File(join(below, entry.name), False, entry.size or 0)
+        else schemas.File(before + entry.name, False, entry.size or 0)
         for entry in entries
     ]
 

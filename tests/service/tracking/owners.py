@@ -1,0 +1,44 @@
+"""Runs and logged models whose artifacts tests work on, and what of them lies in the store."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from tests.service.tracking.wire import ARTIFACTS
+from tests.serving import Client
+
+
+async def new_run(client: Client) -> str:
+    """The id of a new run of experiment 0."""
+    run_id: str = (await client.post("runs/create", {"experiment_id": "0"}))["run"]["info"][
+        "run_id"
+    ]
+    return run_id
+
+
+async def new_model(client: Client, **fields: Any) -> str:
+    """The id of a new logged model of experiment 0."""
+    answer = await client.post("logged-models", {"experiment_id": "0", **fields})
+    model_id: str = answer["model"]["info"]["model_id"]
+    return model_id
+
+
+def of_run(run_id: str, path: str = "") -> str:
+    """The URL path of an artifact of a run."""
+    return f"{ARTIFACTS}/0/{run_id}/artifacts{path}"
+
+
+def of_model(model_id: str, path: str = "") -> str:
+    """The URL path of an artifact of a logged model."""
+    return f"{ARTIFACTS}/0/models/{model_id}/artifacts{path}"
+
+
+def store_folder(client: Client) -> Path:
+    """The folder that the service keeps artifacts in."""
+    return Path(unquote(urlsplit(client.running.settings.artifact_store).path))
+
+
+def stored(client: Client) -> list[str]:
+    """Every file the store holds for the tenant, also unfinished ones, as `0/<run>/artifacts/…`."""
+    below = store_folder(client) / "t" / client.tenant.id / "1"
+    return sorted(str(path.relative_to(below)) for path in below.rglob("*") if path.is_file())
