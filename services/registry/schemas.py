@@ -122,3 +122,11 @@ class SearchModelVersions(msgspec.Struct):
     max_results: int = 200_000
     order_by: list[str] = []
     page_token: str = ""
+
+
+class VersionFile(msgspec.Struct):
+    """model-versions/get-artifact."""
+
+    name: str = ""
+    version: str = ""
+    path: str = ""

@@ -16,6 +16,7 @@ from services.registry.model.sources import (
     LoggedModelSource,
     RunSource,
     VersionSource,
+    file_segments,
     parse,
 )
 
@@ -221,3 +222,22 @@ def test_encoded_climbing_is_refused_at_any_depth(text: str, depth: int) -> None
         climbing = "".join(f"%{byte:02x}" for byte in climbing.encode())
     with pytest.raises(Refusal):
         parse(f"{ROOT}/{quote(text, safe='')}/{climbing}/x", "run_id")
+
+
+@pytest.mark.parametrize(
+    ("path", "segments"),
+    [("MLmodel", ("MLmodel",)), ("data/a b.txt", ("data", "a b.txt")), ("a//100%", ("a", "100%"))],
+)
+def test_files_below_a_version(path: str, segments: tuple[str, ...]) -> None:
+    """Plain relative paths."""
+    assert file_segments(path) == segments
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "/etc/passwd", "..", "a/../../b", "./a", "%2e%2e/a", "%252e%252e/a", "a%2fb", "\n"],
+)
+def test_paths_that_leave_the_versions_files(path: str) -> None:
+    """In MLflow's words."""
+    with pytest.raises(Refusal, match=r"^Invalid path$"):
+        file_segments(path)

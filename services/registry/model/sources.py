@@ -129,6 +129,15 @@ def check_prompt_source(source: str) -> None:
         )
 
 
+def file_segments(path: str) -> tuple[str, ...]:
+    """The segments of a file's path below a version's files; refused where it is not below."""
+    segments = _segments(path)
+    odd = path.startswith("/") or "\\" in path or "." in segments or not segments
+    if odd or _is_devious(path) or re.search(r"%[0-9A-Fa-f]{2}", path):
+        raise invalid("Invalid path")
+    return segments
+
+
 def is_run_id(text: str) -> bool:
     """Whether a run can have this id; only such ones become part of a request to the owner."""
     return _RUN_ID.fullmatch(text) is not None

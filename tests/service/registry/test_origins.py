@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from libs.common.contracts.tracking import (
     LOGGED_MODELS,
@@ -240,14 +241,7 @@ async def test_facts_that_come_late_or_twice_change_nothing(registry: Registry) 
     await registry.version("fraud", source=f"models:/{model_id}", model_id=model_id)
     owned = registry.tracking.owned[registry.tenant.number, model_id]["model"]["info"]
     model = registry.tracking.logged_model(registry.tenant)
-    model = type(model)(
-        model_id=model_id,
-        workspace_id=1,
-        experiment_id="0",
-        name="a model",
-        artifact_uri=owned["artifact_uri"],
-        status="READY",
-    )
+    model = replace(model, model_id=model_id, artifact_uri=owned["artifact_uri"])
     for fact in (
         LoggedModelDeleted(version=3, model=model),
         LoggedModelCreated(version=1, model=model),
