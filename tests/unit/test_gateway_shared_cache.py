@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import pytest
+from cryptography.exceptions import InvalidTag
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from services.gateway import shared_cache
@@ -43,6 +44,16 @@ def test_a_writer_of_redis_cannot_give_somebody_another_identity() -> None:
     assert open_sealed(ALICE, own) is None
     for wrong in (b"", b"x", own[:11], own[:-1], own + b"x", own[:20] + b"\x00" + own[21:]):
         assert open_sealed(BOB, wrong) is None
+
+
+def test_what_is_sealed_for_one_credential_opens_with_no_other() -> None:
+    """The key itself differs, not only the name that is bound to it."""
+    sealed = seal(ALICE, passport(1000.0))
+    nonce, ciphertext = sealed[:12], sealed[12:]
+    bound = entry_name(ALICE).encode()
+    assert shared_cache._cipher(ALICE).decrypt(nonce, ciphertext, bound)
+    with pytest.raises(InvalidTag):
+        shared_cache._cipher(BOB).decrypt(nonce, ciphertext, bound)
 
 
 async def test_an_entry_that_lacks_a_service_is_passed_over() -> None:
