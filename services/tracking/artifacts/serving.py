@@ -26,7 +26,7 @@ SAFE_HEADERS: Final[Mapping[str, str]] = {
     "cache-control": "private, no-cache",
     "accept-ranges": "bytes",
 }
-_RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_RANGE: Final = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]+")
 
 

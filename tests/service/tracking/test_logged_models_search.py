@@ -187,7 +187,7 @@ async def test_orders_whole_and_page_by_page(
     assert await models.found(order_by=orders) == expected
     paged, token = [], None
     while token != "":
-        page = {"page_token": token} if token else {}
+        page: dict[str, Any] = {"page_token": token} if token else {}
         status, answer = await models.ask(order_by=orders, max_results=2, **page)
         assert status == 200, answer
         paged += [each["info"]["name"][1:] for each in answer["models"]]

@@ -14,6 +14,7 @@ from libs.common.bus.link import Broker, open_producer
 from libs.common.contracts import registry
 from libs.common.contracts.registry import MODEL_VERSIONS, ModelVersion
 from libs.common.events.envelope import headers
+from libs.common.http.types import ASGIApp
 from services.registry.service import SERVICE as REGISTRY
 from services.tracking.model.logged_models import VERSIONS_TAG, versions_tag
 from tests.service.registry.neighbours import Auth
@@ -109,7 +110,7 @@ async def test_registering_at_the_real_registry_tags_the_model(
     model_id = await new_model(client)
     env = platform_environment
     auth = Auth(client.signer, env["REGISTRY_AUTH_CLIENT_SECRET"])
-    peers = {"auth": auth, "tracking": client.app}
+    peers: dict[str, ASGIApp] = {"auth": auth, "tracking": client.app}
     async with served(REGISTRY, env, signer=client.signer, peers=peers) as any_tenant:
         registered = any_tenant.of(client.tenant)
         uri = f"mlflow-artifacts:/0/models/{model_id}/artifacts"
