@@ -57,15 +57,16 @@ async def put(
     principal: bytes | None = b"signed",
 ) -> None:
     """Forward a PUT to `upstream`."""
-    await forward(
-        "tracking",
-        upstream,
-        scope(*headers),
-        receive,
-        send,
-        principal=principal,
-        silence_seconds=silence,
-    )
+    async with asyncio.timeout(20):
+        await forward(
+            "tracking",
+            upstream,
+            scope(*headers),
+            receive,
+            send,
+            principal=principal,
+            silence_seconds=silence,
+        )
 
 
 async def answer(send: Send, body: bytes = b"") -> None:
