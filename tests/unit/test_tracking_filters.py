@@ -20,8 +20,8 @@ from services.tracking.model.filters import (
     run_orders,
 )
 
-SearchUtils: Any = search_utils.SearchUtils
-SearchExperimentsUtils: Any = search_utils.SearchExperimentsUtils
+RUNS: Any = search_utils.SearchUtils
+EXPERIMENTS: Any = search_utils.SearchExperimentsUtils
 Meaning = list[tuple[str, str, str, Any]]
 REFUSED = "refused"
 
@@ -76,16 +76,16 @@ def theirs_of_runs(text: str) -> Meaning | str:
     """What MLflow makes of a filter over runs."""
     found: Meaning = []
     try:
-        for clause in SearchUtils.parse_search_filter(text):
+        for clause in RUNS.parse_search_filter(text):
             kind, key, value = clause["type"], clause["key"], clause["value"]
             comparator = clause["comparator"].upper()
-            key = SearchUtils.translate_key_alias(key) if kind == "attribute" else key
+            key = RUNS.translate_key_alias(key) if kind == "attribute" else key
             known = (
-                SearchUtils.is_attribute(kind, key, comparator)
-                or SearchUtils.is_metric(kind, comparator)
-                or SearchUtils.is_param(kind, comparator)
-                or SearchUtils.is_tag(kind, comparator)
-                or SearchUtils.is_dataset(kind, comparator)
+                RUNS.is_attribute(kind, key, comparator)
+                or RUNS.is_metric(kind, comparator)
+                or RUNS.is_param(kind, comparator)
+                or RUNS.is_tag(kind, comparator)
+                or RUNS.is_dataset(kind, comparator)
             )
             assert known
             found.append((kind, key, comparator, float(value) if kind == "metric" else value))
@@ -129,7 +129,7 @@ def mlflows_last_check() -> Any:
 def theirs_of_experiments(text: str) -> Meaning | str:
     """What MLflow makes of a filter over experiments."""
     try:
-        parsed = SearchExperimentsUtils.parse_search_filter(text)
+        parsed = EXPERIMENTS.parse_search_filter(text)
         for clause in parsed:
             # MLflow refuses `like` where it takes `LIKE`; we take both.
             clause["comparator"] = clause["comparator"].upper()
@@ -179,8 +179,8 @@ orders = st.builds(
 @example("")
 def test_an_order_of_runs_means_what_it_means_to_mlflow(text: str) -> None:
     try:
-        kind, key, ascending = SearchUtils.parse_order_by_for_search_runs(text)
-        key = SearchUtils.translate_key_alias(key) if kind == "attribute" else key
+        kind, key, ascending = RUNS.parse_order_by_for_search_runs(text)
+        key = RUNS.translate_key_alias(key) if kind == "attribute" else key
         theirs: Any = (kind, key, ascending)
         if kind == "dataset":
             theirs = REFUSED

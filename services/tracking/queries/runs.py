@@ -17,29 +17,37 @@ from services.tracking.queries.sorting import put_after, put_order
 from services.tracking.schemas import answers
 
 _DETAILS: Final = "SELECT * FROM run_details($1, $2, $3)"
+# Each kind of detail is read for the whole page at once.
 _PAGE_OF_DETAILS: Final = """
 SELECT r.run_id, r.experiment_id, r.name, r.user_id, r.status, r.start_time, r.end_time,
        r.artifact_uri, r.lifecycle_stage,
        m.keys AS metric_keys, m.vals AS metric_values, m.times AS metric_times,
        m.steps AS metric_steps, p.keys AS param_keys, p.vals AS param_values,
-       t.keys AS tag_keys, t.vals AS tag_values, dataset_inputs(r.tenant_no, r.run_no) AS datasets,
+       t.keys AS tag_keys, t.vals AS tag_values,
+       CASE WHEN EXISTS (SELECT FROM inputs i WHERE i.tenant_no = $1 AND i.run_no = r.run_no)
+            THEN dataset_inputs(r.tenant_no, r.run_no) END AS datasets,
        NULL::text[] AS model_inputs, o.models AS model_outputs, o.steps AS model_steps
 FROM unnest($2::int8[]) WITH ORDINALITY AS u (run_no, position)
 JOIN runs r ON r.tenant_no = $1 AND r.run_no = u.run_no
-CROSS JOIN LATERAL (
-    SELECT array_agg(k.key) AS keys, array_agg(l.value) AS vals, array_agg(l.ts) AS times,
-           array_agg(l.step) AS steps
+LEFT JOIN (
+    SELECT l.run_no, array_agg(k.key) AS keys, array_agg(l.value) AS vals,
+           array_agg(l.ts) AS times, array_agg(l.step) AS steps
     FROM latest_metrics l JOIN metric_keys k ON k.tenant_no = l.tenant_no AND k.key_no = l.key_no
-    WHERE l.tenant_no = r.tenant_no AND l.run_no = r.run_no) m
-CROSS JOIN LATERAL (
-    SELECT array_agg(q.key) AS keys, array_agg(q.value) AS vals FROM params q
-    WHERE q.tenant_no = r.tenant_no AND q.run_no = r.run_no) p
-CROSS JOIN LATERAL (
-    SELECT array_agg(g.key) AS keys, array_agg(g.value) AS vals FROM run_tags g
-    WHERE g.tenant_no = r.tenant_no AND g.run_no = r.run_no) t
-CROSS JOIN LATERAL (
-    SELECT array_agg(y.model_id) AS models, array_agg(y.step) AS steps FROM run_models y
-    WHERE y.tenant_no = r.tenant_no AND y.run_no = r.run_no AND y.direction = 'output') o
+    WHERE l.tenant_no = $1 AND l.run_no = ANY($2::int8[]) GROUP BY l.run_no
+) m ON m.run_no = r.run_no
+LEFT JOIN (
+    SELECT q.run_no, array_agg(q.key) AS keys, array_agg(q.value) AS vals FROM params q
+    WHERE q.tenant_no = $1 AND q.run_no = ANY($2::int8[]) GROUP BY q.run_no
+) p ON p.run_no = r.run_no
+LEFT JOIN (
+    SELECT g.run_no, array_agg(g.key) AS keys, array_agg(g.value) AS vals FROM run_tags g
+    WHERE g.tenant_no = $1 AND g.run_no = ANY($2::int8[]) GROUP BY g.run_no
+) t ON t.run_no = r.run_no
+LEFT JOIN (
+    SELECT y.run_no, array_agg(y.model_id) AS models, array_agg(y.step) AS steps FROM run_models y
+    WHERE y.tenant_no = $1 AND y.run_no = ANY($2::int8[]) AND y.direction = 'output'
+    GROUP BY y.run_no
+) o ON o.run_no = r.run_no
 ORDER BY u.position
 """
 
