@@ -97,6 +97,8 @@ def register_while_logging(name: str, model: Ridge) -> str:
             registered_model_name=name,
             signature=infer_signature(features[:5], model.predict(features[:5])),
             input_example=features[:2],
+            # Autolog had to search for what a model needs; once is enough.
+            pip_requirements=["scikit-learn"],
         )
     assert info.registered_model_version is not None, info
     return str(info.registered_model_version)

@@ -22,7 +22,10 @@ def register(name: str) -> None:
     model = LogisticRegression(max_iter=500).fit(features, target)
     mlflow.set_experiment(f"{name} experiment")
     with mlflow.start_run() as run:
-        info = mlflow.sklearn.log_model(model, name="model", registered_model_name=name)
+        # Named here, what the model needs is not searched for, which takes long.
+        info = mlflow.sklearn.log_model(
+            model, name="model", registered_model_name=name, pip_requirements=["scikit-learn"]
+        )
     assert int(info.registered_model_version) == 1, info
     again = mlflow.register_model(f"runs:/{run.info.run_id}/model", name)
     assert int(again.version) == 2, again
