@@ -7,31 +7,34 @@ from libs.common.errors import invalid
 from libs.common.http.wire import SEE_DOCS, require
 from services.tracking.model.limits import unfit
 from services.tracking.model.runs import STATUSES
-from services.tracking.schemas.requests import Enumeration, Pair, RunId, UpdateRun
+from services.tracking.schemas.requests import Pair, RunId, UpdateRun
 
 LARGEST_PAGE: Final = 50_000
+_ACTIVE: Final = ["active"]
 _STAGES: Final = {
-    "ACTIVE_ONLY": ["active"],
+    "ACTIVE_ONLY": _ACTIVE,
     "DELETED_ONLY": ["deleted"],
     "ALL": ["active", "deleted"],
 }
 _VIEWS: Final = {1: "ACTIVE_ONLY", 2: "DELETED_ONLY", 3: "ALL"}
 
 
-def stages_of(view: Enumeration | None) -> list[str]:
+def stages_of(view: object) -> list[str]:
     """The lifecycle stages of a view; an unknown one is the default, as protobuf reads it."""
-    name = view if isinstance(view, str) else _VIEWS.get(view or 1, "ACTIVE_ONLY")
-    return _STAGES.get(name, _STAGES["ACTIVE_ONLY"])
+    name = _VIEWS.get(view, "") if isinstance(view, int) else view
+    return _STAGES.get(name, _ACTIVE) if isinstance(name, str) else _ACTIVE
 
 
 def status_of(body: UpdateRun) -> str | None:
-    """The status a run shall have; an unknown name is passed over, an unknown number refused."""
-    status = body.status
+    """The status a run shall have; an unknown name is passed over, anything else refused."""
+    status: object = body.status
     if isinstance(status, str):
         return status if status in STATUSES.values() else None
-    if status is not None and status not in STATUSES:
-        raise unfit("status", status, f" Hint: Value was of type 'int'.{SEE_DOCS}")
-    return None if status is None else STATUSES[status]
+    if isinstance(status, int) and status in STATUSES:
+        return STATUSES[status]
+    if status is None:
+        return None
+    raise unfit("status", status, f" Hint: Value was of type '{type(status).__name__}'.{SEE_DOCS}")
 
 
 def run_of(body: RunId | UpdateRun) -> str:
