@@ -1,11 +1,16 @@
-"""Runs and logged models whose artifacts tests work on, and what of them lies in the store."""
+"""Runs and logged models that tests work on, and what of them lies in the artifact store."""
 
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from tests.service.tracking.wire import ARTIFACTS
 from tests.serving import Client
+
+# A model id that nobody has.
+NEVER = f"m-{'0' * 32}"
 
 
 async def new_run(client: Client) -> str:
@@ -42,3 +47,22 @@ def stored(client: Client) -> list[str]:
     """Every file the store holds for the tenant, also unfinished ones, as `0/<run>/artifacts/…`."""
     below = store_folder(client) / "t" / client.tenant.id / "1"
     return sorted(str(path.relative_to(below)) for path in below.rglob("*") if path.is_file())
+
+
+async def asked(
+    client: Client, method: str, path: str, body: Any = None, query: str = ""
+) -> tuple[int, Any]:
+    """Status and answer of an operation on logged models."""
+    reply = await client.ask(method, f"/api/2.0/mlflow/logged-models{path}", body, query=query)
+    return reply.status, msgspec.json.decode(reply.body)
+
+
+async def model(client: Client, model_id: str) -> Any:
+    """A logged model as it is answered."""
+    return (await client.get(f"logged-models/{model_id}"))["model"]
+
+
+async def tags(client: Client, model_id: str) -> dict[str, str]:
+    """A logged model's tags."""
+    found = (await model(client, model_id))["info"].get("tags", [])
+    return {tag["key"]: tag["value"] for tag in found}
