@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from libs.embedded import Progress, platform
 from libs.embedded.kafka_jars import cache_folder, fetch
@@ -67,6 +68,8 @@ async def _serve(deployment: Deployment, repository: Path, env: Mapping[str, str
             await asyncio.to_thread(
                 subprocess.run, command, env=client, cwd=deployment.volumes, check=True, timeout=300
             )
+        log = deployment.volumes / "auth.log"
+        await _until(_facts_arrived, "every fact in the trail", started["auth"], log)
     except BaseException:
         for name in started:
             lines = (deployment.volumes / f"{name}.log").read_text().splitlines()
@@ -127,6 +130,26 @@ async def _kafka(
 def _spawn(script: Path, env: Mapping[str, str], log: Path) -> "subprocess.Popen[bytes]":
     with log.open("ab") as file:
         return subprocess.Popen(["/bin/sh", str(script)], env=env, stdout=file, stderr=file)
+
+
+def _facts_arrived() -> bool:
+    """Whether auth's trail has taken each fact that tracking and the registry published, once."""
+    told = _count(("tracking", "registry"), "maestro_outbox_published_total", without="run-metrics")
+    handled = ('group="auth.audit"', 'outcome="applied"')
+    taken = _count(("auth",), "maestro_messages_handled_total", *handled, without='topic="auth.')
+    print(f"{told:.0f} facts published, {taken:.0f} taken into the trail", flush=True)
+    return 0 < told == taken
+
+
+def _count(processes: tuple[str, ...], metric: str, *parts: str, without: str) -> float:
+    """The sum of a metric's samples in some processes, by what their labels say."""
+    total = 0.0
+    for name in processes:
+        with urlopen(f"http://{ADDRESSES[name]}:8080/metrics", timeout=5) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(metric + "{") and all(part in line for part in parts):
+                    total += 0.0 if without in line else float(line.rpartition(" ")[2])
+    return total
 
 
 def _port_is_open() -> bool:
