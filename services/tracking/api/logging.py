@@ -123,13 +123,11 @@ def _absent(path: str) -> Exception:
 
 def _points(metrics: list[requests.Metric]) -> list[Point]:
     found: list[Point] = []
-    for i, metric in enumerate(metrics):
-        assert metric.value is not None
-        assert metric.timestamp is not None
-        context = (metric.model_id, metric.dataset_name, metric.dataset_digest)
-        found.append(
-            point(metric.key, metric.value, metric.timestamp, metric.step, context, f"metrics[{i}]")
-        )
+    for place, given in enumerate(metrics):
+        assert given.value is not None
+        assert given.timestamp is not None
+        context = (given.model_id, given.dataset_name, given.dataset_digest)
+        found.append(point(given.key, given.value, given.timestamp, given.step, context, place))
     return found
 
 

@@ -44,7 +44,7 @@ def check_length(name: str, limit: int, value: str) -> None:
 
 def check_name(name: str, path: str) -> None:
     """Refuse a metric, param or tag name that MLflow could not take for a relative file path."""
-    if why := _fault_of_name(name):
+    if why := fault_of_name(name):
         raise unfit(path, name, why)
 
 
@@ -104,7 +104,8 @@ def check_param_keys(keys: Sequence[str]) -> None:
 
 # A training run sends the same few names a million times.
 @lru_cache(maxsize=10_000)
-def _fault_of_name(name: str) -> str:
+def fault_of_name(name: str) -> str:
+    """Why a metric, param or tag may not be called that; empty where it may."""
     if not _NAME.match(name):
         return (
             "Names may only contain alphanumerics, underscores (_), dashes (-), periods (.),"

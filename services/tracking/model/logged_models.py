@@ -33,6 +33,16 @@ VersionKey = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
+class NewModel:
+    """What a request says of a logged model that is to be made; '' for a name to be made up."""
+
+    experiment_id: int
+    name: str
+    model_type: str
+    source_run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedModel:
     """A logged model without its params and tags; times are the database's milliseconds.
 
@@ -51,6 +61,10 @@ class LoggedModel:
     source_run_id: str
     creation_time: int
     last_update_time: int
+
+    def made(self, at: int) -> "LoggedModel":
+        """The model, made at a time of the database."""
+        return replace(self, creation_time=at, last_update_time=at)
 
     def finalized(self, status: int) -> "LoggedModel":
         """The model in another status; also one that was deleted, as in MLflow."""

@@ -3,19 +3,26 @@
 import math
 import re
 import sys
-from dataclasses import dataclass
 from typing import Final
 
-from libs.common.errors import Refusal, invalid, missing
-from services.tracking.model.limits import KEY_LENGTH, check_length, check_name, unfit
+import msgspec
 
+from libs.common.errors import Refusal, invalid, missing
+from services.tracking.model.limits import (
+    KEY_LENGTH,
+    check_length,
+    check_name,
+    fault_of_name,
+    unfit,
+)
+
+NO_CONTEXT: Final = ("", "", "")
 DATASET_NAME_LENGTH: Final = 500
 DATASET_DIGEST_LENGTH: Final = 36
 _MODEL_ID: Final = re.compile(r"^m-[0-9a-f]{32}$")
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(msgspec.Struct, frozen=True, gc=False):
     """One measurement: `time` is the client's milliseconds; '' where no model or dataset is told."""
 
     key: str
@@ -32,32 +39,37 @@ def point(
     value: float,
     time: int,
     step: int,
-    context: tuple[str, str, str] = ("", "", ""),
-    path: str = "",
+    context: tuple[str, str, str] = NO_CONTEXT,
+    place: int | None = None,
 ) -> Point:
-    """A point as it is stored; `path` (`metrics[3]`) stands before its fields in refusals.
+    """A point as it is stored; `place` is its place in a batch, for refusals.
 
     Infinities become the greatest and the least double, as MLflow stores them; not-a-number stays.
     """
-    before = f"{path}." if path else ""
-    check_name(key, f"{before}name")
-    if time < 0:
-        raise unfit(
-            f"{before}timestamp",
-            time,
-            f"metric '{key}' (value={value}). Timestamp must be a nonnegative long (64-bit integer) ",
-        )
-    check_length("Metric name", KEY_LENGTH, key)
+    if time < 0 or len(key) > KEY_LENGTH or fault_of_name(key):
+        _check(key, value, time, "" if place is None else f"metrics[{place}].")
     if math.isinf(value):
         value = math.copysign(sys.float_info.max, value)
-    if context != ("", "", ""):
-        _check_context(*context)
+    if context == NO_CONTEXT:
+        return Point(key, value, time, step)
+    _check_context(*context)
     return Point(key, value, time, step, *context)
 
 
 def no_model(model_id: str) -> Refusal:
     """No such logged model, or none in the caller's workspace."""
     return missing(f"Logged model with ID '{model_id}' not found.")
+
+
+def _check(key: str, value: float, time: int, path: str) -> None:
+    check_name(key, f"{path}name")
+    if time < 0:
+        raise unfit(
+            f"{path}timestamp",
+            time,
+            f"metric '{key}' (value={value}). Timestamp must be a nonnegative long (64-bit integer) ",
+        )
+    check_length("Metric name", KEY_LENGTH, key)
 
 
 def _check_context(model_id: str, dataset_name: str, dataset_digest: str) -> None:
