@@ -14,7 +14,7 @@ def reads_environment(source: Source) -> Iterator[Finding]:
         return
     if source.folders[:2] == ["libs", "embedded"]:
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) and node.attr in READERS and _is_os(node.value):
             message = f"os.{node.attr} outside an entry point: take a mapping"
             yield source.find("environment", node.lineno, message)

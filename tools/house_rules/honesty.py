@@ -14,10 +14,12 @@ SKIPPING = frozenset({"skip", "skipif", "skipIf", "skipUnless", "xfail", "import
 
 def unfinished_marks(source: Source) -> Iterator[Finding]:
     """What is unfinished stands in an issue, not in a comment or a docstring."""
+    if not MARKS.search(source.text):
+        return
     for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
         if token.type == tokenize.COMMENT and (mark := MARKS.search(token.string)):
             yield source.find("unfinished", token.start[0], f"{mark.group()} in a comment")
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Constant) and id(node) in source.docstrings:
             mark = MARKS.search(str(node.value))
             if mark:
@@ -26,7 +28,7 @@ def unfinished_marks(source: Source) -> Iterator[Finding]:
 
 def unfinished_code(source: Source) -> Iterator[Finding]:
     """No NotImplementedError, and no body of dots outside a protocol or an overload."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Name) and node.id == "NotImplemented" + "Error":
             yield source.find("unfinished", node.lineno, f"{node.id}: write it or leave it out")
     yield from _dotted_bodies(source, source.tree.body, inside_protocol=False)
@@ -55,7 +57,7 @@ def _is_dots(statement: ast.stmt) -> bool:
 
 def skipped_tests(source: Source) -> Iterator[Finding]:
     """A test that cannot run is repaired or removed; it is not skipped."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) and node.attr in SKIPPING:
             owner = ast.unparse(node.value)
             if owner in {"pytest", "pytest.mark", "mark", "unittest"}:

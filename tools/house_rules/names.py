@@ -15,7 +15,7 @@ def forbidden_names(source: Source) -> Iterator[Finding]:
     for part in [*source.folders, source.stem]:
         if word := _forbidden_word(part):
             yield source.find("forbidden-name", 1, f"{part}: {word!r} says nothing")
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         for name in _defined_by(node):
             if word := _forbidden_word(name):
                 line = getattr(node, "lineno", 1)

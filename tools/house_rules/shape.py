@@ -21,7 +21,7 @@ def file_length(source: Source) -> Iterator[Finding]:
 
 def function_length(source: Source) -> Iterator[Finding]:
     """A function fits a screen: 50 lines from `def` to its last line."""
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             count = (node.end_lineno or node.lineno) - node.lineno + 1
             if count > FUNCTION_LINES:

@@ -69,11 +69,16 @@ class Source:
         return ast.parse(self.text, self.path)
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes of the tree; walking it once serves every rule."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
     def docstrings(self) -> frozenset[int]:
         """The identities of the nodes that are documentation rather than data."""
         owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         found = set()
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             first = node.body[0] if isinstance(node, owners) and node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 found.add(id(first.value))

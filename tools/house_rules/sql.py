@@ -36,7 +36,7 @@ def place_of_sql(source: Source) -> Iterator[Finding]:
         return
     if parts[0] == "services" and ALLOWED.intersection(parts):
         return
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.Constant) or id(node) in source.docstrings:
             continue
         if isinstance(node.value, str) and _is_statement(node.value):
@@ -53,7 +53,7 @@ def built_sql(source: Source) -> Iterator[Finding]:
     if source.folders[:1] not in (["services"], ["libs"], ["tools"]):
         return
     admitted = _admitted_lines(source)
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         how = _way_of_building(node)
         if how and node.lineno not in admitted:  # type: ignore[attr-defined]
             message = f"SQL put together by {how}: use parameters"
@@ -107,7 +107,7 @@ def _way_of_call(node: ast.Call, function: ast.Attribute) -> str | None:
 def _admitted_lines(source: Source) -> set[int]:
     """Lines of the statements, or whole functions, that carry a marker with a reason."""
     admitted: set[int] = set()
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if not isinstance(node, ast.stmt):
             continue
         last = node.end_lineno or node.lineno
