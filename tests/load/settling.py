@@ -28,6 +28,8 @@ class Settling:
                 "sasl.mechanism": "SCRAM-SHA-256",
                 "sasl.username": environment["MAESTRO_KAFKA_ADMIN_USERNAME"],
                 "sasl.password": environment["MAESTRO_KAFKA_ADMIN_PASSWORD"],
+                # It outlives the broker at the end, and would say so.
+                "log_level": 0,
             }
         )
 
