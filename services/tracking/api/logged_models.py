@@ -1,5 +1,6 @@
 """Logged models over HTTP."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from libs.common.errors import invalid
@@ -9,13 +10,18 @@ from services.tracking.api.views import check_page, pairs_of
 from services.tracking.commands import logged_models as commands
 from services.tracking.model.experiments import experiment_number, known_numbers
 from services.tracking.model.filters import logged_model_clauses, logged_model_order
-from services.tracking.model.logged_models import model_uuid, status_number
+from services.tracking.model.logged_models import (
+    WIRE_STATUSES,
+    LoggedModel,
+    NewModel,
+    model_uuid,
+    status_number,
+)
 from services.tracking.model.metrics import no_model
 from services.tracking.queries import logged_models as queries
 from services.tracking.queries.logged_model_filters import Dataset, OrderBy
 from services.tracking.schemas import logged_models as schemas
-from services.tracking.schemas.answers import NOTHING
-from services.tracking.store.logged_models import NewModel
+from services.tracking.schemas.answers import NOTHING, Pair
 
 DEFAULT_PAGE: Final = 100
 LARGEST_PAGE: Final = 1_000
@@ -32,10 +38,14 @@ async def create_logged_model(call: Call, body: schemas.CreateLoggedModel) -> ob
         body.model_type,
         body.source_run_id,
     )
-    model_id = await commands.create(
+    created = await commands.create(
         call.running, call.principal, new, pairs_of(body.params), pairs_of(body.tags)
     )
-    return await _answer(call, model_id)
+    return schemas.LoggedModelAnswer(
+        schemas.LoggedModel(
+            _info(created.model, created.tags), schemas.Data(_by_key(created.params))
+        )
+    )
 
 
 @routes.mlflow("POST", "2.0/mlflow/logged-models/search", permission="logged-model.read")
@@ -122,6 +132,25 @@ async def _answer(call: Call, model_id: str, *, also_deleted: bool = False) -> o
     if found is None:
         raise no_model(model_id)
     return schemas.LoggedModelAnswer(found)
+
+
+def _info(model: LoggedModel, tags: Mapping[str, str]) -> schemas.Info:
+    return schemas.Info(
+        model_id=model.model_id,
+        experiment_id=str(model.experiment_id),
+        name=model.name,
+        creation_timestamp_ms=model.creation_time,
+        last_updated_timestamp_ms=model.last_update_time,
+        artifact_uri=model.artifact_uri,
+        status=WIRE_STATUSES[model.status],
+        model_type=model.model_type,
+        source_run_id=model.source_run_id,
+        tags=_by_key(tags),
+    )
+
+
+def _by_key(texts: Mapping[str, str]) -> list[Pair]:
+    return [Pair(key, texts[key]) for key in sorted(texts)]
 
 
 def _order(given: schemas.OrderBy) -> OrderBy:

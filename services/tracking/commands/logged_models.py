@@ -1,43 +1,57 @@
 """Logged models: make, finalize, tag, add params, put aside."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from libs.common.contracts import tracking as contract
-from libs.common.events.outbox import UnitOfWork, unit_of_work
+from libs.common.events.outbox import UnitOfWork, outbox_columns, unit_of_work
+from libs.common.failpoints import reach
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.tracking.commands.experiments import ensure_default
 from services.tracking.commands.facts import brief
 from services.tracking.model import logged_models as rules
 from services.tracking.model.experiments import DEFAULT_ID, no_experiment, not_active
-from services.tracking.model.logged_models import VERSIONS_TAG, LoggedModel, model_uuid
+from services.tracking.model.logged_models import VERSIONS_TAG, LoggedModel, NewModel, model_uuid
 from services.tracking.model.metrics import no_model
 from services.tracking.model.names import made_up_name
 from services.tracking.model.runs import new_run_uuid
 from services.tracking.store import logged_models as store
-from services.tracking.store.logged_models import NewModel
 
 Pairs = Sequence[tuple[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A model that was just made, and what was made with it."""
+
+    model: LoggedModel
+    params: dict[str, str]
+    tags: dict[str, str]
+
+
 async def create(
     running: Running, principal: Principal, new: NewModel, params: Pairs, tags: Pairs
-) -> str:
-    """A new logged model, pending, with its params and tags; its id."""
+) -> Created:
+    """A new logged model, pending, with its params and tags."""
     rules.check_name(new.name)
     rules.check_origin(new.model_type, new.source_run_id)
     kept, tagged = rules.params_of(params), rules.tags_of(tags)
     if new.experiment_id == DEFAULT_ID:
         await ensure_default(running, principal)
-    async with unit_of_work(running, principal) as work:
-        model = await _added(work, principal, new)
-        stored = model_uuid(model.model_id)
-        if kept:
-            await store.add_params(work.connection, principal.tenant_no, stored, kept)
-        if tagged:
-            await store.set_tags(work.connection, principal.tenant_no, stored, tagged)
-        work.record(contract.LoggedModelCreated(version=model.version, model=state(model)))
-    return model.model_id
+    model = _new_model(principal, new)
+    fact = contract.LoggedModelCreated(version=model.version, model=state(model))
+    told = outbox_columns(running, [fact], principal)
+    outcome = await store.create(running.database, model, kept, tagged, told)
+    if outcome.why:
+        raise (
+            no_experiment(new.experiment_id)
+            if outcome.why == "no-experiment"
+            else not_active(new.experiment_id, outcome.stage)
+        )
+    reach("write.after-commit")
+    running.wake_relay()
+    return Created(model.made(outcome.made), kept, tagged)
 
 
 async def finalize(running: Running, principal: Principal, model_id: str, status: int) -> None:
@@ -142,24 +156,21 @@ def change(model: LoggedModel, tags: Mapping[str, str]) -> contract.LoggedModelC
     return contract.LoggedModelChanged(version=model.version, model=state(model), tags=brief(tags))
 
 
-async def _added(work: UnitOfWork, principal: Principal, new: NewModel) -> LoggedModel:
-    tenant_no, workspace_id = principal.tenant_no, principal.workspace_id
-    stage = await store.experiment_stage(
-        work.connection, tenant_no, workspace_id, new.experiment_id
-    )
-    if stage is None:
-        raise no_experiment(new.experiment_id)
-    if stage != "active":
-        raise not_active(new.experiment_id, stage)
+def _new_model(principal: Principal, new: NewModel) -> LoggedModel:
     model_id = rules.model_id_of(new_run_uuid())
-    return await store.add(
-        work.connection,
-        tenant_no,
-        workspace_id,
-        NewModel(new.experiment_id, new.name or made_up_name(), new.model_type, new.source_run_id),
+    return LoggedModel(
         model_id=model_id,
+        workspace_id=principal.workspace_id,
+        experiment_id=new.experiment_id,
+        version=1,
+        name=new.name or made_up_name(),
         artifact_uri=rules.artifact_uri(new.experiment_id, model_id),
-        created_by=principal.subject,
+        status=rules.PENDING,
+        lifecycle_stage="active",
+        model_type=new.model_type,
+        source_run_id=new.source_run_id,
+        creation_time=0,
+        last_update_time=0,
     )
 
 

@@ -104,3 +104,41 @@ BEGIN
             WHERE m.tenant_no = p_tenant_no AND m.model_id = p_id
               AND m.workspace_id = p_workspace_id AND m.experiment_id = p_experiment_id);
 END $$;
+
+-- A new logged model with its params and tags, in one round trip; gives when it was made, or why
+-- it was not. `tell` is in 0003.
+CREATE FUNCTION create_logged_model(
+    p_workspace_id int4, p_experiment_id int4, p_model_id uuid, p_name text, p_artifact_uri text,
+    p_model_type text, p_source_run_id text, p_param_keys text[], p_param_values text[],
+    p_tag_keys text[], p_tag_values text[],
+    event_ids uuid[], topics text[], types text[], keys text[], versions int8[], payloads text[],
+    p_tenant uuid, p_tenant_no int4, p_subject text, p_traceparent text
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+DECLARE
+    stage text;
+    made  int8 := (extract(epoch FROM clock_timestamp()) * 1000)::int8;
+BEGIN
+    PERFORM set_config('app.tenant', p_tenant_no::text, true);
+    SELECT e.lifecycle_stage INTO stage FROM experiments e
+    WHERE e.tenant_no = p_tenant_no AND e.experiment_id = p_experiment_id
+          AND e.workspace_id = p_workspace_id;
+    IF stage IS NULL THEN
+        RETURN jsonb_build_object('why', 'no-experiment');
+    ELSIF stage <> 'active' THEN
+        RETURN jsonb_build_object('why', 'experiment-not-active', 'stage', stage);
+    END IF;
+    INSERT INTO logged_models (tenant_no, model_id, workspace_id, experiment_id, name, artifact_uri,
+                               model_type, source_run_id, creation_time, last_update_time,
+                               created_by)
+    VALUES (p_tenant_no, p_model_id, p_workspace_id, p_experiment_id, p_name, p_artifact_uri,
+            p_model_type, p_source_run_id, made, made, p_subject);
+    INSERT INTO logged_model_params (tenant_no, model_id, key, value)
+    SELECT p_tenant_no, p_model_id, u.key, u.value
+    FROM unnest(p_param_keys, p_param_values) AS u (key, value);
+    INSERT INTO logged_model_tags (tenant_no, model_id, key, value)
+    SELECT p_tenant_no, p_model_id, u.key, u.value
+    FROM unnest(p_tag_keys, p_tag_values) AS u (key, value);
+    PERFORM tell(event_ids, topics, types, keys, versions, payloads,
+                 p_tenant, p_tenant_no, p_subject, p_traceparent);
+    RETURN jsonb_build_object('made', made);
+END $$;

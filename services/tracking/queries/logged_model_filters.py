@@ -22,6 +22,10 @@ _POINTS: Final = """
 FROM metric_contexts c
 JOIN metric_points x ON x.tenant_no = c.tenant_no AND x.context_no = c.context_no
 WHERE c.tenant_no = m.tenant_no AND c.model_id = 'm-' || replace(m.model_id::text, '-', '')"""
+# A context is made with its first point, so the points need not be looked at.
+_CONTEXTS: Final = """
+ AND EXISTS (SELECT FROM metric_contexts c WHERE c.tenant_no = m.tenant_no
+             AND c.model_id = 'm-' || replace(m.model_id::text, '-', '')"""
 _KEY: Final = """
  AND x.key_no = (SELECT k.key_no FROM metric_keys k WHERE k.tenant_no = m.tenant_no AND k.key = ?)"""
 _PARAM: Final = """
@@ -91,7 +95,7 @@ def put_clauses(
             statement.put(_PAIRS[clause.kind], clause.key)
             statement.put(TEXT_COMPARISONS[clause.comparator], _text_of(clause)).put(")")
     if datasets and not any(clause.kind == "metrics" for clause in clauses):
-        statement.put(" AND EXISTS (SELECT").put(_POINTS)
+        statement.put(_CONTEXTS)
         _put_datasets(statement, datasets)
         statement.put(")")
 

@@ -1,13 +1,14 @@
 """Logged models, their params and tags, and what is known of their registered versions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from asyncpg import Record
 
-from libs.common.database import Connection
+from libs.common.database import Connection, Database
+from libs.common.events.outbox import OutboxColumns
 from services.tracking.model.logged_models import (
     VERSIONS_TAG,
     LoggedModel,
@@ -16,12 +17,9 @@ from services.tracking.model.logged_models import (
     model_uuid,
 )
 
-_ADD: Final = """
-INSERT INTO logged_models (tenant_no, model_id, workspace_id, experiment_id, name, artifact_uri,
-                           model_type, source_run_id, created_by, creation_time, last_update_time)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, t.now, t.now
-FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8 AS now) t
-RETURNING *
+_CREATE: Final = """
+SELECT create_logged_model($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+                           $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 """
 _SAVE: Final = """
 UPDATE logged_models SET version = $3, status = $4, lifecycle_stage = $5,
@@ -48,48 +46,30 @@ ON CONFLICT (tenant_no, model_id, key) DO UPDATE SET value = excluded.value
 """
 
 
-@dataclass(frozen=True, slots=True)
-class NewModel:
-    """What a request says of a logged model that is made."""
+class Outcome(msgspec.Struct, frozen=True):
+    """When a model was made, in milliseconds, or why it was not."""
 
-    experiment_id: int
-    name: str
-    model_type: str
-    source_run_id: str
+    made: int = 0
+    why: str = ""
+    stage: str = ""
 
 
-async def experiment_stage(
-    connection: Connection, tenant_no: int, workspace_id: int, experiment_id: int
-) -> str | None:
-    """The lifecycle stage of an experiment, which stays until the transaction ends."""
-    stage: str | None = await connection.fetchval(
-        """
-        SELECT lifecycle_stage FROM experiments
-        WHERE tenant_no = $1 AND experiment_id = $2 AND workspace_id = $3 FOR SHARE
-        """,
-        *(tenant_no, experiment_id, workspace_id),
+async def create(
+    database: Database,
+    model: LoggedModel,
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+    told: OutboxColumns,
+) -> Outcome:
+    """A new logged model, pending, and the facts that tell of it, in one round trip."""
+    answer = await database.fetchval(
+        _CREATE,
+        *(model.workspace_id, model.experiment_id, model_uuid(model.model_id), model.name),
+        *(model.artifact_uri, model.model_type, model.source_run_id),
+        *(list(params), list(params.values()), list(tags), list(tags.values())),
+        *told,
     )
-    return stage
-
-
-async def add(
-    connection: Connection,
-    tenant_no: int,
-    workspace_id: int,
-    new: NewModel,
-    *,
-    model_id: str,
-    artifact_uri: str,
-    created_by: str,
-) -> LoggedModel:
-    """A new logged model, pending."""
-    row = await connection.fetchrow(
-        _ADD,
-        *(tenant_no, model_uuid(model_id), workspace_id, new.experiment_id, new.name),
-        *(artifact_uri, new.model_type, new.source_run_id, created_by),
-    )
-    assert row is not None
-    return _model(row)
+    return msgspec.json.decode(answer, type=Outcome)
 
 
 async def to_change(
