@@ -149,9 +149,16 @@ async def _background(jobs: Mapping[str, Callable[[], Awaitable[Any]]]) -> Async
     try:
         yield
     finally:
-        for task in tasks:
+        await _end(tasks)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    left = set(tasks)
+    while left:
+        # Asked again until it ends: a wait_for that is just done swallows a cancellation.
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, left = await asyncio.wait(left, timeout=1)
 
 
 async def _kept_alive(name: str, job: Callable[[], Awaitable[Any]]) -> None:

@@ -7,7 +7,7 @@ from aiokafka.errors import KafkaError
 
 from libs.common.bus.link import Broker
 from libs.common.bus.watch import Progress, Stalled
-from libs.common.events.envelope import Malformed, open_event
+from libs.common.events.envelope import Malformed, Unheard, open_event
 from libs.common.service import Running, Subscription
 from libs.common.telemetry.logs import logger
 
@@ -72,6 +72,8 @@ class Broadcast:
             handler = self._subscription.handler_of(type(event.fact))
             if handler is not None:
                 await handler(self._running, event)
+        except Unheard:
+            return
         except Malformed as problem:
             _log.error("broadcast_malformed", topic=topic, reason=str(problem))
         except Exception:  # noqa: BLE001 - logged, and the loop goes on

@@ -19,7 +19,7 @@ from libs.common.bus.watch import Progress, Stalled
 from libs.common.contracts.topic import Topic
 from libs.common.database.pool import WORLD_ERRORS
 from libs.common.errors import Refusal
-from libs.common.events.envelope import Event, Malformed, open_event, traceparent_of
+from libs.common.events.envelope import Event, Malformed, Unheard, open_event, traceparent_of
 from libs.common.events.inbox import take
 from libs.common.events.outbox import Caused, UnitOfWork
 from libs.common.failpoints import reach
@@ -122,14 +122,20 @@ class Work:
             await asyncio.sleep(delay * (0.5 + random.random()))  # noqa: S311
             delay = min(delay * 2, _LONGEST_DELAY)
 
-    def _open(self, record: ConsumerRecord) -> Event:
+    def _open(self, record: ConsumerRecord) -> Event | None:
         topic: Topic = self._topics[record.topic]
-        return open_event(topic, record.headers, record.value)
+        try:
+            event = open_event(topic, record.headers, record.value)
+        except Unheard:
+            return None
+        return event if self._subscription.handler_of(type(event.fact)) is not None else None
 
-    async def _in_one_transaction(self, events: Sequence[Event]) -> None:
+    async def _in_one_transaction(self, events: Sequence[Event | None]) -> None:
         running, facts_left = self._running, False
         outcomes: list[tuple[Event, str]] = []
-        wanted = [e for e in events if self._subscription.handler_of(type(e.fact)) is not None]
+        wanted = [event for event in events if event is not None]
+        if not wanted:
+            return
         async with running.database.transaction() as connection:
             new = await take(connection, self._subscription.name, [e.id for e in wanted])
             for event in wanted:

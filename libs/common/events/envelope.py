@@ -17,6 +17,10 @@ class Malformed(Exception):
     """A message that is no fact of its topic; the text says which field and why."""
 
 
+class Unheard(Exception):
+    """A fact of a newer producer that this version does not know; it is passed over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """A fact as it was received: `key` is the aggregate's id, `version` the aggregate's version.
@@ -72,13 +76,19 @@ def headers(
 def open_event(
     topic: Topic, message_headers: Iterable[tuple[str, bytes]] | Sequence[Any], value: bytes | None
 ) -> Event:
-    """The event in a message of `topic`; raises Malformed naming the first field that is wrong."""
+    """The event in a message of `topic`.
+
+    Raises Malformed naming the first field that is wrong, Unheard for a fact that came to the
+    topic after this version: new facts are no breach, so readers live through a rolling upgrade.
+    """
     # Kafka's headers may have no value, whoever sent them.
     found = {name: (raw or b"").decode(errors="replace") for name, raw in message_headers}
     type_name = _required(found, "ce_type")
     fact_class = topic.class_of(type_name)
-    if fact_class is None or type_name != topic.type_of(fact_class):
+    if type_name.rpartition(".")[0] != topic.name.rpartition(".")[0]:
         raise Malformed(f"ce_type: {topic.name} carries no fact {type_name!r}")
+    if fact_class is None:
+        raise Unheard(type_name)
     try:
         return Event(
             id=UUID(_required(found, "ce_id")),

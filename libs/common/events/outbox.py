@@ -15,7 +15,6 @@ import msgspec
 from libs.common.contracts.topic import Topic
 from libs.common.database.pool import Connection, Database
 from libs.common.failpoints import reach
-from libs.common.telemetry.metrics import FACTS_RECORDED
 from libs.common.telemetry.tracing import current_traceparent
 
 INSERT: Final = """
@@ -83,8 +82,6 @@ def outbox_columns(
     The caller commits, then calls `running.wake_relay()`.
     """
     topics = [running.topic_of[type(fact)] for fact in facts]
-    for topic in topics:
-        FACTS_RECORDED.labels(running.name, topic.name).inc()
     return OutboxColumns(
         event_ids=[uuid4() for _ in facts],
         topics=[topic.name for topic in topics],

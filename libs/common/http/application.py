@@ -100,7 +100,17 @@ async def _run(route: Route, call: Call) -> Any:
         return await route.handler(call)
     if route.method == "GET":
         return await route.handler(call, decode_query(call.request.url.query, route.body))
+    if route.method in ("POST", "PUT"):
+        _insist_json(call.request.headers.get("content-type"))
     return await route.handler(call, decode_body(await read_body(call.request), route.body))
+
+
+def _insist_json(content_type: str | None) -> None:
+    """Refuse other bodies in MLflow's words: a web page can send those without being asked."""
+    if content_type is None:
+        raise invalid("Bad Request. Content-Type header is missing.")
+    if content_type.split(";")[0] != "application/json":
+        raise invalid("Bad Request. Content-Type must be one of ['application/json'].")
 
 
 async def read_body(request: Request, limit: int = JSON_BODY_LIMIT) -> bytes:

@@ -19,7 +19,7 @@ from libs.common.errors import Refusal, too_large
 from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
 from libs.common.http.wire import error_body
 from libs.common.telemetry.logs import logger
-from libs.common.telemetry.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_OPEN
+from libs.common.telemetry.metrics import REQUESTS_OPEN, answered
 from libs.common.telemetry.tracing import Tracing
 
 OWN_API: Final = ("/api/maestro/", "/internal/", "/.well-known/")
@@ -46,6 +46,7 @@ class Manners:
         self._service = service
         self._tracing = tracing
         self._limits = limits
+        self._open = REQUESTS_OPEN.labels(service)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,7 +56,7 @@ class Manners:
         answer = _Answer(send, _request_id(scope))
         headers = dict(scope["headers"])
         started = time.perf_counter()
-        REQUESTS_OPEN.labels(self._service).inc()
+        self._open.inc()
         try:
             with self._tracing.span(
                 f"{scope['method']} {self._service}",
@@ -68,10 +69,11 @@ class Manners:
                     span.set_attribute("http.response.status_code", answer.status)
                     span.update_name(f"{self._service} {scope.get('route_name', 'unknown')}")
         finally:
-            REQUESTS_OPEN.labels(self._service).dec()
+            self._open.dec()
             route = scope.get("route_name", "unknown")
-            REQUESTS.labels(self._service, route, scope["method"], str(answer.status)).inc()
-            REQUEST_SECONDS.labels(self._service, route).observe(time.perf_counter() - started)
+            count, seconds = answered(self._service, route, scope["method"], answer.status)
+            count.inc()
+            seconds.observe(time.perf_counter() - started)
 
     async def _guarded(
         self, scope: Scope, receive: Receive, answer: "_Answer", headers: dict[bytes, bytes]
