@@ -28,7 +28,7 @@ SELECT r.run_id, r.experiment_id, r.name, r.user_id, r.status, r.start_time, r.e
             THEN dataset_inputs(r.tenant_no, r.run_no) END AS datasets,
        NULL::text[] AS model_inputs, o.models AS model_outputs, o.steps AS model_steps
 FROM unnest($2::int8[]) WITH ORDINALITY AS u (run_no, position)
-JOIN runs r ON r.tenant_no = $1 AND r.run_no = u.run_no
+JOIN runs r ON r.tenant_no = $1 AND r.run_no = u.run_no AND r.run_no = ANY($2::int8[])
 LEFT JOIN (
     SELECT l.run_no, array_agg(k.key) AS keys, array_agg(l.value) AS vals,
            array_agg(l.ts) AS times, array_agg(l.step) AS steps
