@@ -131,16 +131,28 @@ class Work:
         return event if self._subscription.handler_of(type(event.fact)) is not None else None
 
     async def _in_one_transaction(self, events: Sequence[Event | None]) -> None:
-        running, facts_left = self._running, False
-        outcomes: list[tuple[Event, str]] = []
         wanted = [event for event in events if event is not None]
         if not wanted:
             return
-        async with running.database.transaction() as connection:
-            new = await take(connection, self._subscription.name, [e.id for e in wanted])
-            for event in wanted:
+        # Messages of many traces share a transaction: its span belongs to none and links to all.
+        with self._running.tracing.span(
+            f"{self._group} batch", links=[event.traceparent for event in wanted]
+        ):
+            outcomes, facts_left = await self._commit(wanted)
+        for event, outcome in zip(wanted, outcomes, strict=True):
+            MESSAGES_HANDLED.labels(self._group, event.topic, outcome).inc()
+        if facts_left:
+            self._running.wake_relay()
+
+    async def _commit(self, events: Sequence[Event]) -> tuple[list[str], bool]:
+        """Apply events in one transaction: the outcome of each, and whether they caused facts."""
+        outcomes: list[str] = []
+        facts_left = False
+        async with self._running.database.transaction() as connection:
+            new = await take(connection, self._subscription.name, [e.id for e in events])
+            for event in events:
                 if event.id not in new:
-                    outcomes.append((event, "repeated"))
+                    outcomes.append("repeated")
                     continue
                 new.discard(event.id)  # the same message twice in one batch
                 await connection.execute(
@@ -150,13 +162,10 @@ class Work:
                 work = UnitOfWork(connection, acting)
                 work.silent("a projection: its source has told already")
                 await self._handle(work, event)
-                await work.flush(running)
+                await work.flush(self._running)
                 facts_left = facts_left or bool(work.facts)
-                outcomes.append((event, "applied"))
-        for event, outcome in outcomes:
-            self._count(event, outcome)
-        if facts_left:
-            running.wake_relay()
+                outcomes.append("applied")
+        return outcomes, facts_left
 
     async def _handle(self, work: UnitOfWork, event: Event) -> None:
         with self._running.tracing.span(
@@ -165,9 +174,6 @@ class Work:
             attributes={"messaging.system": "kafka", "messaging.destination.name": event.topic},
         ):
             await self._subscription.handler_of(type(event.fact))(work, event)
-
-    def _count(self, event: Event, outcome: str) -> None:
-        MESSAGES_HANDLED.labels(self._group, event.topic, outcome).inc()
 
     async def _bury(self, record: ConsumerRecord, reason: str) -> None:
         """Keep the message with its reason; without limit, as losing it is not an option."""

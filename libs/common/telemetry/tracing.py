@@ -1,6 +1,6 @@
 """OpenTelemetry traces: one tracer a service, W3C trace context over HTTP, outbox and topics."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -39,10 +39,10 @@ class Tracing:
         *,
         kind: SpanKind = SpanKind.INTERNAL,
         parent: str = "",
-        link: str = "",
+        links: Iterable[str] = (),
         attributes: Mapping[str, str | int] | None = None,
     ) -> Iterator[Span | None]:
-        """A span around the block; `parent` and `link` are `traceparent` header values."""
+        """A span around the block; `parent` and `links` are `traceparent` header values."""
         if not self.enabled:
             yield None
             return
@@ -50,7 +50,7 @@ class Tracing:
             name,
             context=_context_of(parent) if parent else None,
             kind=kind,
-            links=_links_to(link),
+            links=[link for traceparent in links for link in _link_to(traceparent)],
             attributes=dict(attributes or {}),
         ) as span:
             yield span
@@ -89,8 +89,6 @@ def _context_of(traceparent: str) -> otel_context.Context:
     return _PROPAGATOR.extract({"traceparent": traceparent})
 
 
-def _links_to(traceparent: str) -> list[Link]:
-    if not traceparent:
-        return []
+def _link_to(traceparent: str) -> list[Link]:
     context = trace.get_current_span(_context_of(traceparent)).get_span_context()
     return [Link(context)] if context.is_valid else []
