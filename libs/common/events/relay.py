@@ -6,7 +6,7 @@ It holds a direct connection of its own, because advisory locks and LISTEN are o
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Final, Protocol
 
 import asyncpg
@@ -133,15 +133,13 @@ class Relay:
         if not rows:
             return 0
         reach("relay.before-publish")
-        sent = [(row, await self._send(row)) for row in rows]
+        sent, failure = await self._send_all(rows)
         results = await asyncio.gather(*(future for _, future in sent), return_exceptions=True)
         done: list[int] = []
         stopped: set[tuple[str, str, str]] = set()
-        failure: BaseException | None = None
-        for row, result in zip(rows, results, strict=True):
-            key = (row["topic"], row["tenant"], row["key"])
-            if isinstance(result, BaseException) or key in stopped:
-                stopped.add(key)
+        for (row, _), result in zip(sent, results, strict=True):
+            if isinstance(result, BaseException) or _key(row) in stopped:
+                stopped.add(_key(row))
                 OUTBOX_FAILURES.labels(self._service, row["topic"]).inc()
                 failure = failure or (result if isinstance(result, BaseException) else None)
             else:
@@ -156,7 +154,27 @@ class Relay:
         if failure is not None:
             left = len(rows) - len(done)
             _log.warning("facts_wait", service=self._service, left=left, error=repr(failure))
-        return 0 if stopped else len(done)
+        return 0 if failure is not None else len(done)
+
+    async def _send_all(
+        self, rows: Sequence[asyncpg.Record]
+    ) -> tuple[list[tuple[asyncpg.Record, Awaitable[object]]], BaseException | None]:
+        """Hand rows to the broker; nothing overtakes a row of its key that was not taken."""
+        sent: list[tuple[asyncpg.Record, Awaitable[object]]] = []
+        refused: set[tuple[str, str, str]] = set()
+        failure: Exception | None = None
+        for row in rows:
+            if _key(row) in refused:
+                continue
+            try:
+                sent.append((row, await self._send(row)))
+            except Exception as problem:  # noqa: BLE001 - reported by the caller, tried again
+                refused.add(_key(row))
+                OUTBOX_FAILURES.labels(self._service, row["topic"]).inc()
+                failure = failure or problem
+                if isinstance(problem, OSError):  # the broker is away: the others need not try
+                    break
+        return sent, failure
 
     async def _send(self, row: asyncpg.Record) -> Awaitable[object]:
         with self._tracing.span(
@@ -164,15 +182,12 @@ class Relay:
             parent=row["traceparent"],
             attributes={"messaging.system": "kafka", "messaging.destination.name": row["topic"]},
         ) as span:
-            try:
-                return await self._publish(
-                    row["topic"],
-                    f"{row['tenant']}/{row['key']}".encode(),
-                    row["payload"].encode(),
-                    self._headers(row, span),
-                )
-            except Exception as problem:  # noqa: BLE001 - handed on in its future
-                return _failed(problem)
+            return await self._publish(
+                row["topic"],
+                f"{row['tenant']}/{row['key']}".encode(),
+                row["payload"].encode(),
+                self._headers(row, span),
+            )
 
     def _headers(self, row: asyncpg.Record, span: object) -> Headers:
         return headers(
@@ -194,5 +209,6 @@ class Relay:
             self._rotated_at = time.monotonic()
 
 
-async def _failed(problem: Exception) -> object:
-    raise problem
+def _key(row: asyncpg.Record) -> tuple[str, str, str]:
+    """What a row keeps its order with."""
+    return row["topic"], row["tenant"], row["key"]
