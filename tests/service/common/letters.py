@@ -37,12 +37,15 @@ def administrator(env: Mapping[str, str]) -> Broker:
 async def letters(env: Mapping[str, str], topic: str) -> list[Letter]:
     """Every message that `topic` holds now, partition by partition."""
     consumer = AIOKafkaConsumer(
-        topic, **administrator(env).connection(), group_id=None, enable_auto_commit=False
+        topic,
+        **administrator(env).connection(),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
     )
     await consumer.start()
     try:
         partitions = sorted(consumer.assignment())
-        await consumer.seek_to_beginning()
         ends = await consumer.end_offsets(partitions)
         found: list[Letter] = []
         for partition in partitions:

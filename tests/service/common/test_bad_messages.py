@@ -75,7 +75,7 @@ async def test_malformed_messages_are_kept_with_their_reasons_and_hold_up_nothin
         (sent(pair), b"{", "probe.thing.created"),
         (sent(pair), None, "probe.thing.created"),
         (sent(pair), b'{"version":1,"thing":{"thing":7,"word":"x"}}', "thing.thing"),
-        (sent(pair, type_name="probe.thing.eaten"), payload("a", "b"), "no fact"),
+        (sent(pair, type_name="other.thing.created"), payload("a", "b"), "no fact"),
         (sent(pair, tenant="nobody"), payload("a", "b"), "UUID"),
         ([], payload("a", "b"), "ce_type: the header is absent"),
         ([("ce_type", None), ("traceparent", None)], b"", "no fact ''"),  # type: ignore[list-item]
@@ -92,6 +92,16 @@ async def test_malformed_messages_are_kept_with_their_reasons_and_hold_up_nothin
         assert letter.value == value
         assert letter.headers["maestro_dead_from"].startswith(f"{THINGS.name}/0/".encode())
         assert {name: letter.headers[name] for name, _ in given} == dict(given)
+
+
+async def test_a_fact_of_a_newer_producer_is_passed_over(pair: Pair) -> None:
+    env, key = pair.environment, f"{pair.tenant.id}/lamp".encode()
+    newer = sent(pair, type_name="probe.thing.repainted")
+    await post(env, THINGS.name, b'{"colour":"red"}', newer, key=key, partition=0)
+    known = sent(pair, key="lamp")
+    await post(env, THINGS.name, payload("lamp", "on"), known, key=key, partition=0)
+    await copied(pair, "lamp")
+    assert [one for one in await letters(env, DEAD) if one.key == key] == []
 
 
 async def test_what_a_handler_cannot_digest_is_tried_a_few_times_and_kept(pair: Pair) -> None:
