@@ -32,6 +32,7 @@ async def log_metric(running: Running, principal: Principal, run_id: str, point:
     """Store one point."""
     run = run_uuid(run_id)
     told = outbox_columns(running, [metrics_logged(run_id, [point])], principal)
+    reach("write.before-commit")
     refused = await store.log_metric(running.database, principal.workspace_id, run, point, told)
     _answered(running, run_id, refused)
 
@@ -42,6 +43,7 @@ async def log_param(
     """Store a param; the same value again is no error, another one is."""
     params = dict([limits.param(key, value)])
     told = outbox_columns(running, [details_logged(run_id, params=params)], principal)
+    reach("write.before-commit")
     refused = await store.log_batch(
         running.database, principal.workspace_id, run_uuid(run_id), [], params, {}, told
     )
@@ -95,6 +97,7 @@ async def _log(
         await _log_and_rename(running, principal, run_id, points, params, tags, facts)
         return
     told = outbox_columns(running, facts, principal)
+    reach("write.before-commit")
     refused = await store.log_batch(
         running.database, principal.workspace_id, run_uuid(run_id), points, params, tags, told
     )

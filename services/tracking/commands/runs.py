@@ -62,6 +62,7 @@ async def create_run(
         tags=kept,
     )
     told = outbox_columns(running, [fact], principal)
+    reach("write.before-commit")
     refused = await logging.create_run(running.database, principal.workspace_id, new, told)
     if refused is not None:
         raise (
