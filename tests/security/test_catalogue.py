@@ -50,6 +50,12 @@ FAULTS = {
         "CREATE FUNCTION peek() RETURNS int LANGUAGE sql SECURITY DEFINER RETURN 1",
         "function peek runs with its owner's rights",
     ),
+    "a reference without the tenant": (
+        "ALTER TABLE things ADD UNIQUE (id), ADD next int4; "
+        "ALTER TABLE things ADD FOREIGN KEY (next) REFERENCES things (id)",
+        "refers to things without the tenant",
+    ),
+    "a strong role": ("ALTER ROLE probe_app CREATEROLE", "probe_app may more than a service"),
     "an owning role": ("ALTER TABLE things OWNER TO probe_app", "probe_app owns something"),
     "a role that logs in": ("ALTER ROLE probe_owner LOGIN", "probe_owner can log in"),
 }

@@ -1,4 +1,4 @@
-"""The probe and the mirror, running together for the tests of one module."""
+"""The shelf and the mirror, running together for the tests of one module."""
 
 from collections.abc import AsyncIterator
 

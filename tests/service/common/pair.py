@@ -1,4 +1,4 @@
-"""The probe and the mirror while they run together, and what a test wants to know of them."""
+"""The shelf and the mirror while they run together, and what a test wants to know of them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from libs.common.service import Running
-from tests.service.common.probe import MIRROR, PROBE, Ears, environment_of
+from tests.service.common.shelf import MIRROR, SHELF, Ears, environment_of
 from tests.serving import Client, new_tenant, prepared, served
 from tests.signing import Tenant
 
@@ -61,24 +61,24 @@ class Mirror:
 
 @dataclass
 class Pair:
-    """Both services, and a client of the probe as a fresh tenant."""
+    """Both services, and a client of the shelf as a fresh tenant."""
 
-    probe: Client
+    shelf: Client
     mirror: Mirror
     environment: dict[str, str]
 
     @property
     def tenant(self) -> Tenant:
         """The client's tenant."""
-        return self.probe.tenant
+        return self.shelf.tenant
 
     def fresh(self) -> "Pair":
         """The same services for a tenant that no other test uses."""
-        return Pair(self.probe.of(new_tenant()), self.mirror, self.environment)
+        return Pair(self.shelf.of(new_tenant()), self.mirror, self.environment)
 
     async def put(self, thing: str, word: str) -> int:
         """Put a thing; its version. The answer must be a success."""
-        reply = await self.probe.ask("POST", "/things", {"thing": thing, "word": word})
+        reply = await self.shelf.ask("POST", "/things", {"thing": thing, "word": word})
         assert reply.status == 200, reply.body
         version: int = msgspec.json.decode(reply.body)["version"]
         return version
@@ -95,10 +95,10 @@ class Pair:
 
 @asynccontextmanager
 async def running_pair(platform: Mapping[str, str], instance: str = "one") -> AsyncIterator[Pair]:
-    """The probe and the mirror, prepared and running on a platform."""
+    """The shelf and the mirror, prepared and running on a platform."""
     env = environment_of(platform, instance)
-    await prepared([PROBE, MIRROR], env)
+    await prepared([SHELF, MIRROR], env)
     async with AsyncExitStack() as stack:
-        probe = await stack.enter_async_context(served(PROBE, env))
+        shelf = await stack.enter_async_context(served(SHELF, env))
         mirror = await stack.enter_async_context(served(MIRROR, env))
-        yield Pair(probe, Mirror(mirror.running), env)
+        yield Pair(shelf, Mirror(mirror.running), env)

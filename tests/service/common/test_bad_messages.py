@@ -11,7 +11,7 @@ from libs.common.events.envelope import Headers, headers
 from libs.common.telemetry.metrics import MESSAGE_RETRIES
 from tests.service.common.letters import Letter, administrator, letters, post
 from tests.service.common.pair import Pair
-from tests.service.common.probe import INDIGESTIBLE, MISPLACED, THINGS
+from tests.service.common.shelf import INDIGESTIBLE, MISPLACED, THINGS
 from tests.waiting import eventually
 
 DEAD = dead_letter_topic(THINGS.name, "mirror.things")
@@ -29,8 +29,8 @@ def sent(pair: Pair, **changes: object) -> Headers:
     """The headers of a good fact of the pair's tenant, with some changed."""
     fields: dict[str, object] = {
         "event_id": uuid.uuid4(),
-        "type_name": "probe.thing.created",
-        "service": "probe",
+        "type_name": "shelf.thing.created",
+        "service": "shelf",
         "key": "lamp",
         "tenant": pair.tenant.id,
         "tenant_no": pair.tenant.number,
@@ -72,8 +72,8 @@ async def test_malformed_messages_are_kept_with_their_reasons_and_hold_up_nothin
 ) -> None:
     env, key = pair.environment, f"{pair.tenant.id}/lamp".encode()
     bad: list[tuple[Headers, bytes | None, str]] = [
-        (sent(pair), b"{", "probe.thing.created"),
-        (sent(pair), None, "probe.thing.created"),
+        (sent(pair), b"{", "shelf.thing.created"),
+        (sent(pair), None, "shelf.thing.created"),
         (sent(pair), b'{"version":1,"thing":{"thing":7,"word":"x"}}', "thing.thing"),
         (sent(pair, type_name="other.thing.created"), payload("a", "b"), "no fact"),
         (sent(pair, tenant="nobody"), payload("a", "b"), "UUID"),
@@ -96,7 +96,7 @@ async def test_malformed_messages_are_kept_with_their_reasons_and_hold_up_nothin
 
 async def test_a_fact_of_a_newer_producer_is_passed_over(pair: Pair) -> None:
     env, key = pair.environment, f"{pair.tenant.id}/lamp".encode()
-    newer = sent(pair, type_name="probe.thing.repainted")
+    newer = sent(pair, type_name="shelf.thing.repainted")
     await post(env, THINGS.name, b'{"colour":"red"}', newer, key=key, partition=0)
     known = sent(pair, key="lamp")
     await post(env, THINGS.name, payload("lamp", "on"), known, key=key, partition=0)

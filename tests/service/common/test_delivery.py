@@ -12,7 +12,7 @@ from libs.common.events.envelope import Headers
 from services.steps import prepare
 from tests.service.common.letters import Letter, letters, post
 from tests.service.common.pair import Copy, Mirror, Pair, running_pair
-from tests.service.common.probe import MIRROR, PROBE, THINGS
+from tests.service.common.shelf import MIRROR, SHELF, THINGS
 from tests.signing import Tenant
 from tests.waiting import eventually
 
@@ -192,8 +192,8 @@ async def test_a_broadcast_is_heard_by_every_replica(
 
 
 async def test_preparing_again_changes_nothing(pair: Pair) -> None:
-    lines = await prepare([PROBE, MIRROR], pair.environment)
-    assert lines == ["schema probe: up to date", "schema mirror: up to date", "topics: up to date"]
+    lines = await prepare([SHELF, MIRROR], pair.environment)
+    assert lines == ["schema shelf: up to date", "schema mirror: up to date", "topics: up to date"]
 
 
 async def test_a_service_may_write_its_own_topics_only(pair: Pair) -> None:

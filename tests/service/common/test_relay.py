@@ -86,8 +86,8 @@ async def record(schema: Scratch, facts: list[tuple[str, int]]) -> None:
         await connection.execute(
             INSERT,
             [uuid4() for _ in facts],
-            ["probe.thing.v1"] * len(facts),
-            ["probe.thing.changed"] * len(facts),
+            ["shelf.thing.v1"] * len(facts),
+            ["shelf.thing.changed"] * len(facts),
             [name for name, _ in facts],
             [version for _, version in facts],
             ["{}"] * len(facts),

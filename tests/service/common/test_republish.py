@@ -32,8 +32,8 @@ async def test_a_rebuilt_read_model_equals_the_live_one(
     await forget_facts(pair)
     for one in tenants:
         await one.mirror.empty(one.tenant)
-    told = await republish(pair.probe.running)
-    assert told == {"probe.thing.v1": 60}
+    told = await republish(pair.shelf.running)
+    assert told == {"shelf.thing.v1": 60}
 
     for one, expected in zip(tenants, live, strict=True):
 
@@ -52,7 +52,7 @@ async def test_telling_again_does_not_change_a_live_read_model(pair: Pair) -> No
         return (await pair.mirror.copies(pair.tenant)).get("lamp") == ("b", 2)
 
     await eventually(there, within=20)
-    await republish(pair.probe.running)
+    await republish(pair.shelf.running)
     await pair.put("lamp", "c")
 
     async def newer() -> bool:
@@ -67,15 +67,15 @@ async def forget_facts(pair: Pair) -> None:
     """Let the outbox's facts be gone, as they are after a few days."""
     admin = await asyncpg.connect(pair.environment["MAESTRO_POSTGRES_URL"])
     try:
-        await admin.execute("DELETE FROM probe.outbox WHERE published_at IS NOT NULL")
-        assert await admin.fetchval("SELECT count(*) FROM probe.outbox") == 0
+        await admin.execute("DELETE FROM shelf.outbox WHERE published_at IS NOT NULL")
+        assert await admin.fetchval("SELECT count(*) FROM shelf.outbox") == 0
     finally:
         await admin.close()
 
 
 async def know(pair: Pair) -> None:
-    """Let the probe know the pair's tenant, as auth's facts would."""
-    await pair.probe.running.database.execute(
+    """Let the shelf know the pair's tenant, as auth's facts would."""
+    await pair.shelf.running.database.execute(
         "INSERT INTO known_tenants (tenant_no, tenant, name, status, version)"
         " VALUES ($1, $2::uuid, 'test', 'active', 1)",
         pair.tenant.number,

@@ -16,9 +16,9 @@ from tests.waiting import eventually
 
 
 async def word_of(pair: Pair, thing: str, tenant: Tenant | None = None) -> str | None:
-    """The probe's own word for a thing."""
+    """The shelf's own word for a thing."""
     number = (tenant or pair.tenant).number
-    async with pair.probe.running.database.reading(number) as connection:
+    async with pair.shelf.running.database.reading(number) as connection:
         word: str | None = await connection.fetchval(
             "SELECT word FROM things WHERE thing = $1", thing
         )
@@ -27,21 +27,21 @@ async def word_of(pair: Pair, thing: str, tenant: Tenant | None = None) -> str |
 
 async def test_a_write_that_records_no_fact_fails_and_changes_nothing(pair: Pair) -> None:
     await pair.put("lamp", "on")
-    reply = await pair.probe.ask("POST", "/mute", {"thing": "lamp", "word": "off"})
+    reply = await pair.shelf.ask("POST", "/mute", {"thing": "lamp", "word": "off"})
     assert (reply.status, json.loads(reply.body)["error_code"]) == (500, "INTERNAL_ERROR")
     assert await word_of(pair, "lamp") == "on"
 
 
 async def test_a_write_that_declares_itself_silent_passes(pair: Pair) -> None:
     await pair.put("lamp", "on")
-    reply = await pair.probe.ask("POST", "/silent", {"thing": "lamp", "word": "off"})
+    reply = await pair.shelf.ask("POST", "/silent", {"thing": "lamp", "word": "off"})
     assert reply.status == 200
     assert await word_of(pair, "lamp") == "off"
 
 
 @pytest.mark.parametrize("word", ["a\x00b", "\x00"])
 async def test_a_value_that_no_column_holds_is_refused(pair: Pair, word: str) -> None:
-    reply = await pair.probe.ask("POST", "/things", {"thing": "lamp", "word": word})
+    reply = await pair.shelf.ask("POST", "/things", {"thing": "lamp", "word": word})
     assert (reply.status, json.loads(reply.body)["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
     assert await word_of(pair, "lamp") is None
 
@@ -49,7 +49,7 @@ async def test_a_value_that_no_column_holds_is_refused(pair: Pair, word: str) ->
 async def test_a_transaction_sees_its_own_tenant_only(pair: Pair) -> None:
     await pair.put("lamp", "on")
     other = pair.fresh()
-    database = pair.probe.running.database
+    database = pair.shelf.running.database
     assert await word_of(pair, "lamp", other.tenant) is None
     async with database.transaction() as connection:
         assert await connection.fetch("SELECT * FROM things") == []
@@ -64,9 +64,9 @@ async def test_a_transaction_sees_its_own_tenant_only(pair: Pair) -> None:
 async def test_a_transaction_writes_for_its_own_tenant_only(pair: Pair) -> None:
     other = pair.fresh()
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
-        await _insert_for(pair.probe.running, pair.tenant.number, other.tenant.number)
+        await _insert_for(pair.shelf.running, pair.tenant.number, other.tenant.number)
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="row-level security"):
-        await _insert_for(pair.probe.running, None, pair.tenant.number)
+        await _insert_for(pair.shelf.running, None, pair.tenant.number)
 
 
 async def _insert_for(running: Running, acting: int | None, row: int) -> None:
@@ -77,7 +77,7 @@ async def _insert_for(running: Running, acting: int | None, row: int) -> None:
 
 
 async def test_reading_changes_nothing(pair: Pair) -> None:
-    async with pair.probe.running.database.reading(pair.tenant.number) as connection:
+    async with pair.shelf.running.database.reading(pair.tenant.number) as connection:
         with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             await connection.execute("DELETE FROM things")
 
@@ -89,7 +89,7 @@ async def test_a_failed_statement_that_is_swallowed_does_not_pass_for_a_commit(p
 
 
 async def _swallow(pair: Pair) -> None:
-    async with pair.probe.running.database.transaction(pair.tenant.number) as connection:
+    async with pair.shelf.running.database.transaction(pair.tenant.number) as connection:
         await connection.execute(
             "INSERT INTO things (tenant_no, thing, word) VALUES ($1, 'lamp', 'y')",
             pair.tenant.number,
@@ -99,7 +99,7 @@ async def _swallow(pair: Pair) -> None:
 
 
 async def test_requests_that_are_given_up_leave_no_tenant_on_their_connections(pair: Pair) -> None:
-    database = pair.probe.running.database
+    database = pair.shelf.running.database
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, __: None)  # the pool reports what it rolls back
     try:
@@ -117,7 +117,7 @@ async def test_requests_that_are_given_up_leave_no_tenant_on_their_connections(p
 
 
 async def _touch(pair: Pair) -> None:
-    async with pair.probe.running.database.transaction(pair.tenant.number) as connection:
+    async with pair.shelf.running.database.transaction(pair.tenant.number) as connection:
         await connection.execute(
             "INSERT INTO things (tenant_no, thing, word) VALUES ($1, 'lamp', 'y')",
             pair.tenant.number,
@@ -130,7 +130,7 @@ async def test_with_all_connections_taken_a_request_hears_that_it_may_come_again
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "ACQUIRE_SECONDS", 0.2)
-    database = pair.probe.running.database
+    database = pair.shelf.running.database
     release = asyncio.Event()
     held: list[bool] = []
 
@@ -139,7 +139,7 @@ async def test_with_all_connections_taken_a_request_hears_that_it_may_come_again
             held.append(True)
             await release.wait()
 
-    holders = [asyncio.create_task(hold()) for _ in range(pair.probe.running.common.pool_size)]
+    holders = [asyncio.create_task(hold()) for _ in range(pair.shelf.running.common.pool_size)]
     try:
         await eventually(lambda: len(held) == len(holders))
         with pytest.raises(Refusal) as refused:

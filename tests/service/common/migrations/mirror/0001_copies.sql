@@ -1,4 +1,4 @@
--- What the mirror service keeps of the probe's facts: a read model, and a line for each effect.
+-- What the mirror service keeps of the shelf's facts: a read model, and a line for each effect.
 CREATE TABLE copies (
     tenant_no int4   NOT NULL,
     thing     text   NOT NULL,

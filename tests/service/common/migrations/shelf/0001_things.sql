@@ -1,4 +1,4 @@
--- What the probe service owns: things that can be created and changed.
+-- What the shelf service owns: things that can be created and changed.
 CREATE TABLE things (
     tenant_no int4   NOT NULL,
     thing     text   NOT NULL,
@@ -11,4 +11,4 @@ ALTER TABLE things FORCE ROW LEVEL SECURITY;
 CREATE POLICY own_tenant ON things
     USING (tenant_no = nullif(current_setting('app.tenant', true), '')::int4)
     WITH CHECK (tenant_no = nullif(current_setting('app.tenant', true), '')::int4);
-GRANT SELECT, INSERT, UPDATE, DELETE ON things TO probe_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON things TO shelf_app;

@@ -1,4 +1,4 @@
-"""Two small services: `probe` owns things and tells of them, `mirror` keeps copies of them."""
+"""Two small services: `shelf` owns things and tells of them, `mirror` keeps copies of them."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -54,7 +54,7 @@ class CopyMade(msgspec.Struct, frozen=True, kw_only=True):
 
 
 THINGS: Final = Topic(
-    "probe.thing.v1",
+    "shelf.thing.v1",
     {"created": ThingCreated, "changed": ThingChanged, "snapshot": ThingSnapshot},
     lambda fact: str(fact.thing.thing),
     partitions=3,
@@ -121,12 +121,12 @@ def _snapshot(row: Any) -> ThingSnapshot:
     return ThingSnapshot(version=row["version"], thing=Thing(thing=row["thing"], word=row["word"]))
 
 
-PROBE: Final = Service(
-    name="probe",
+SHELF: Final = Service(
+    name="shelf",
     settings=None,
     api=lambda running: application(running, ROUTES),
     publishes=(THINGS,),
-    migrations=_FOLDER / "probe",
+    migrations=_FOLDER / "shelf",
     tables={"things": "tenant"},
     snapshots=(
         Snapshot(
@@ -213,7 +213,7 @@ MIRROR: Final = Service(
 def environment_of(platform: Mapping[str, str], instance: str = "one") -> dict[str, str]:
     """The platform's variables with those of the two services, as the replica `instance`."""
     env = {**platform, "MAESTRO_INSTANCE": instance}
-    for name in (PROBE.name, MIRROR.name):
+    for name in (SHELF.name, MIRROR.name):
         for variable, role in (("DATABASE_URL", "app"), ("RELAY_DATABASE_URL", "relay")):
             login = f"{name}_{role}"
             url = as_user(platform["MAESTRO_POSTGRES_URL"], login, f"password-of-{login}")
