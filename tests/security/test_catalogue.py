@@ -51,8 +51,7 @@ FAULTS = {
         "function peek runs with its owner's rights",
     ),
     "a reference without the tenant": (
-        "ALTER TABLE things ADD UNIQUE (id), ADD next int4; "
-        "ALTER TABLE things ADD FOREIGN KEY (next) REFERENCES things (id)",
+        "ALTER TABLE things ADD UNIQUE (id), ADD next int4 REFERENCES things (id)",
         "refers to things without the tenant",
     ),
     "a strong role": ("ALTER ROLE probe_app CREATEROLE", "probe_app may more than a service"),
