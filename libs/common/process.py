@@ -1,6 +1,7 @@
 """One process: the services it runs, the one that faces out, and its peers elsewhere."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -23,6 +24,8 @@ DEFAULT_PORTS: Final[Mapping[str, int]] = {
     "tracking": 8702,
     "registry": 8703,
 }
+# Allocations before a look at the young, and looks before one at the older and at all.
+COLLECTOR: Final = (10_000, 20, 50)
 _REFUSALS: Final = (SettingsError, RoleRefused, SchemaBehind, FailpointsRefused)
 
 
@@ -40,6 +43,16 @@ def run(services: Sequence[Service], env: Mapping[str, str]) -> None:
         sys.exit(f"maestro: {problem}")
 
 
+def _spare_the_collector() -> None:
+    """Set aside what lives as long as the process, and look for cycles less often.
+
+    Otherwise each answer of some thousand objects has the collector walk over all that was loaded.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR)
+
+
 async def _serve(services: Sequence[Service], env: Mapping[str, str]) -> None:
     here = {service.name for service in services}
     urls = {
@@ -52,6 +65,7 @@ async def _serve(services: Sequence[Service], env: Mapping[str, str]) -> None:
         for service in services:
             value, app = await stack.enter_async_context(running(service, env, apps))
             apps[service.name] = app
+        _spare_the_collector()
         front = services[-1].name
         await serve(
             apps[front],
