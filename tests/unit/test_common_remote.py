@@ -178,8 +178,8 @@ async def test_a_client_that_leaves_a_long_answer_ends_it_at_the_service() -> No
         caller.leave.set()
         caller.may_take.set()
         with pytest.raises(ConnectionAbortedError):
-            await asyncio.wait_for(asking, 5)
-        await asyncio.wait_for(upstream.left.wait(), 5)
+            await asyncio.wait_for(asking, 30)
+        await asyncio.wait_for(upstream.left.wait(), 30)
     assert upstream.sent < WHOLE
 
 
