@@ -57,6 +57,8 @@ class Upstream:
         while self.sent < WHOLE and not self.left.is_set():
             await send({"type": "http.response.body", "body": PART, "more_body": True})
             self.sent += len(PART)
+            # To nobody, sending never waits: give the listener its turn.
+            await asyncio.sleep(0)
         if not self.left.is_set():
             await send({"type": "http.response.body", "body": b""})
         listening_in.cancel()
