@@ -112,9 +112,8 @@ class Kafka:
         The password travels in an argument file, for a command line is open to everyone.
         """
         shutil.rmtree(self._folder / "data", ignore_errors=True)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         scram = f"SCRAM-SHA-256=[name={ADMIN},password={self.password}]"
-        words = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster]
+        words = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id()]
         words += ["--config", str(file), "--add-scram", scram]
         arguments = self._folder / "format.args"
         write_private(arguments, "\n".join(argument_word(word) for word in words) + "\n")
@@ -174,3 +173,11 @@ class Kafka:
             return False
         writer.close()
         return True
+
+
+def cluster_id() -> str:
+    """A new cluster's id; one that begins with a dash would be read as an option."""
+    while True:
+        made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not made.startswith("-"):
+            return made
