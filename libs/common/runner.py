@@ -17,7 +17,8 @@ from libs.common.bus.broadcast import Broadcast
 from libs.common.bus.link import Broker, Producer, open_producer
 from libs.common.bus.work import Work
 from libs.common.database.guard import check
-from libs.common.database.pool import WORLD_ERRORS, open_database
+from libs.common.database.pool import open_database
+from libs.common.database.world import WORLD_ERRORS
 from libs.common.events.relay import Relay
 from libs.common.http.calling import call
 from libs.common.http.types import ASGIApp

@@ -7,12 +7,28 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    LeaderNotAvailableError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
 from libs.common.events.envelope import Headers
 from libs.common.telemetry.logs import logger
 
 LARGEST_MESSAGE: Final = 16 * 1024 * 1024
+SEND_SECONDS: Final = 10.0
+_OF_ONE_TOPIC: Final = (
+    TimeoutError,
+    KafkaTimeoutError,
+    LeaderNotAvailableError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 _log = logger(__name__)
 
 
@@ -44,14 +60,16 @@ class Broker:
 
 
 class Producer:
-    """Publishes with acknowledgement of all in-sync replicas and without doubling by its retries.
+    """Publishes with acknowledgement of all in-sync replicas, at least once, in order a partition.
 
-    Connects in the background for as long as it takes; until then `publish` raises BrokerAway.
+    Connects in the background for as long as it takes; until then `publish` raises BrokerAway. A
+    client that takes nothing any more is replaced.
     """
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._producer: AIOKafkaProducer | None = None
+        self._worn_out = asyncio.Event()
 
     async def publish(
         self, topic: str, key: bytes | None, value: bytes, headers: Headers
@@ -59,9 +77,16 @@ class Producer:
         """Queue a message; the future resolves when the broker has stored it."""
         if self._producer is None:
             raise BrokerAway("the broker has not been reached yet")
-        future: Awaitable[object] = await asyncio.wait_for(
-            self._producer.send(topic, value, key=key, headers=headers), 10
-        )
+        try:
+            future: Awaitable[object] = await asyncio.wait_for(
+                self._producer.send(topic, value, key=key, headers=headers), SEND_SECONDS
+            )
+        except _OF_ONE_TOPIC:
+            raise
+        except Exception:
+            # What failed was the client's sender, and it takes nothing any more.
+            self._worn_out.set()
+            raise
         return future
 
     async def run(self) -> None:
@@ -71,7 +96,10 @@ class Producer:
             producer = AIOKafkaProducer(
                 **self._broker.connection(),
                 acks="all",
-                enable_idempotence=True,
+                # One batch a partition is on its way at a time, so order holds; what a retry doubles,
+                # inboxes drop. An idempotent producer never recovers from a batch that failed for
+                # good: every later one of the partition is out of sequence.
+                enable_idempotence=False,
                 max_request_size=LARGEST_MESSAGE,
                 request_timeout_ms=10_000,
                 retry_backoff_ms=200,
@@ -79,7 +107,9 @@ class Producer:
             try:
                 await producer.start()
                 self._producer = producer
-                await asyncio.Event().wait()
+                self._worn_out.clear()
+                delay = 0.2
+                await self._worn_out.wait()
             except (KafkaError, OSError) as problem:
                 _log.warning("broker_away", user=self._broker.username, error=repr(problem))
             finally:

@@ -17,7 +17,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from libs.common.bus.link import Broker, Producer
 from libs.common.bus.watch import Progress, Stalled
 from libs.common.contracts.topic import Topic
-from libs.common.database.pool import WORLD_ERRORS
+from libs.common.database.world import is_world
 from libs.common.errors import Refusal
 from libs.common.events.envelope import Event, Malformed, Unheard, open_event, traceparent_of
 from libs.common.events.inbox import take
@@ -111,7 +111,7 @@ class Work:
                 await self._bury(record, str(problem))
                 return
             except Exception as problem:  # noqa: BLE001 - a handler may raise anything
-                world = is_world(problem)
+                world = _may_pass(problem)
                 MESSAGE_RETRIES.labels(self._group, "world" if world else "message").inc()
                 tries += 0 if world else 1
                 if tries >= TRIES:
@@ -201,16 +201,14 @@ class Work:
         )
 
 
-def is_world(problem: BaseException) -> bool:
-    """Whether an error speaks of the world (try again) rather than of the message (give up)."""
+def _may_pass(problem: BaseException) -> bool:
+    """Whether to try again without limit, because the message is not to blame."""
     if isinstance(problem, Refusal):
         return problem.code == "TEMPORARILY_UNAVAILABLE"
-    if isinstance(problem, ValueError):  # asyncpg: an argument that its column cannot hold
-        return False
     if isinstance(problem, asyncpg.InsufficientPrivilegeError):
         # A grant that is still missing comes; a row of another tenant never becomes allowed.
         return "row-level security" not in str(problem)
-    return isinstance(problem, (*WORLD_ERRORS, KafkaError))
+    return isinstance(problem, KafkaError) or is_world(problem)
 
 
 async def _commit(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:

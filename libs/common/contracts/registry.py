@@ -91,7 +91,7 @@ class ModelVersionTransitioned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelVersionDeleted(msgspec.Struct, frozen=True, kw_only=True):
-    """A version is gone."""
+    """A version is gone, or goes by another name."""
 
     version: int
     model_version: ModelVersion

@@ -32,15 +32,20 @@ CREATE TABLE inbox (
 CREATE INDEX inbox_handled ON inbox (handled_at);
 
 -- Makes the outbox's partitions of the next days, drops those older than keep_days whose facts
--- are all published, and forgets inbox rows older than the topics keep their messages.
+-- are all published, and forgets inbox rows older than the topics keep their messages. Making and
+-- dropping a partition locks the outbox against writers, so it gives up at once (55P03) where
+-- somebody reads it, rather than have all of them queue behind.
 CREATE FUNCTION rotate_events(keep_days int, keep_inbox_days int) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '100ms' AS $$
 DECLARE
     today date := (now() AT TIME ZONE 'UTC')::date;
     name  text;
     ahead int;
     held  boolean;
 BEGIN
+    IF NOT pg_try_advisory_xact_lock('outbox'::regclass::oid::int8) THEN
+        RETURN; -- another process is at it
+    END IF;
     FOR ahead IN 0..3 LOOP
         name := 'outbox_' || to_char(today + ahead, 'YYYYMMDD');
         IF to_regclass(name) IS NULL THEN
@@ -63,6 +68,8 @@ BEGIN
             EXECUTE format('DROP TABLE %I', name);
         END IF;
     END LOOP;
+    DELETE FROM outbox_rest
+    WHERE published_at IS NOT NULL AND day < today - keep_days;
     DELETE FROM inbox WHERE handled_at < now() - make_interval(days => keep_inbox_days);
 END $$;
 

@@ -9,27 +9,12 @@ from typing import Any, Final
 import asyncpg
 from opentelemetry.trace import SpanKind
 
+from libs.common.database.world import WORLD_ERRORS, is_world
 from libs.common.errors import invalid, unavailable
 from libs.common.telemetry.tracing import Tracing
 
 ACQUIRE_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0
-
-# What PostgreSQL or the way to it raises when the world is bad and the request is not.
-WORLD_ERRORS: Final[tuple[type[BaseException], ...]] = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.PostgresSystemError,
-    asyncpg.InternalClientError,
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InterfaceError,
-)
 
 
 class Connection:
@@ -135,7 +120,7 @@ class Database:
             async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as raw:
                 yield raw
         except WORLD_ERRORS as problem:
-            if isinstance(problem, ValueError):  # asyncpg: an argument that its column cannot hold
+            if not is_world(problem):
                 raise invalid(f"A value does not fit: {problem}") from problem
             raise unavailable("The database is away or busy; try again.") from problem
         except asyncpg.DataError as problem:

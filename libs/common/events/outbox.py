@@ -104,6 +104,7 @@ class UnitOfWork:
         self.acting = acting
         self.facts: list[msgspec.Struct] = []
         self._silent = ""
+        self._inserted = False
 
     def record(self, fact: msgspec.Struct) -> None:
         """Tell `fact` when, and only when, this transaction commits."""
@@ -113,14 +114,28 @@ class UnitOfWork:
         """Declare that this write has nothing to tell, and why."""
         self._silent = reason
 
+    @property
+    def tells(self) -> bool:
+        """Whether there is any fact for the relay."""
+        return self._inserted or bool(self.facts)
+
+    async def flush_page(self, running: Recording) -> None:
+        """Insert what is recorded so far and forget it: for writes that tell of very many."""
+        if self.facts:
+            await self._insert(running)
+            self.facts.clear()
+
     async def flush(self, running: Recording) -> None:
         """Insert the recorded facts; the block's last statement."""
-        if not self.facts:
-            if not self._silent:
-                raise RuntimeError("a write recorded no fact and did not say why")
-            return
+        if self.facts:
+            await self._insert(running)
+        elif not self._inserted and not self._silent:
+            raise RuntimeError("a write recorded no fact and did not say why")
+
+    async def _insert(self, running: Recording) -> None:
         columns = outbox_columns(running, self.facts, self.acting)
         await self.connection.execute(INSERT, *columns)
+        self._inserted = True
 
 
 @asynccontextmanager
@@ -132,5 +147,5 @@ async def unit_of_work(running: Recording, acting: Acting) -> AsyncIterator[Unit
         await work.flush(running)
         reach("write.before-commit")
     reach("write.after-commit")
-    if work.facts:
+    if work.tells:
         running.wake_relay()

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import asyncpg
 
-from libs.common.database.pool import WORLD_ERRORS
+from libs.common.database.world import WORLD_ERRORS
 from libs.common.events.envelope import Headers, headers
 from libs.common.failpoints import reach
 from libs.common.telemetry.logs import logger
@@ -27,13 +27,14 @@ BATCH: Final = 500
 POLL_SECONDS: Final = 1.0
 NOTIFY_SECONDS: Final = 0.02
 ROTATE_SECONDS: Final = 3600.0
+ROTATE_AGAIN_SECONDS: Final = 60.0
 _LOCK_CLASS: Final = 0x4D52  # "MR"
 _log = logger(__name__)
 
 _UNPUBLISHED: Final = """
 SELECT seq, event_id, topic, type, key, tenant::text, tenant_no, subject, version, payload,
        traceparent, recorded_at
-FROM outbox WHERE published_at IS NULL ORDER BY seq LIMIT $1
+FROM outbox WHERE published_at IS NULL AND seq > $2 ORDER BY seq LIMIT $1
 """
 _MARK: Final = "UPDATE outbox SET published_at = now() WHERE seq = ANY($1) AND published_at IS NULL"
 
@@ -55,7 +56,7 @@ class Relay:
         self._publish = publish
         self._tracing = tracing
         self._woken = asyncio.Event()
-        self._rotated_at = 0.0
+        self._rotate_at = 0.0
 
     def wake(self) -> None:
         """Something was committed here."""
@@ -97,8 +98,7 @@ class Relay:
             while True:
                 self._woken.clear()
                 await self._rotate(connection)
-                moved = await self._publish_batch(connection)
-                if not moved:
+                if not await self._pass(connection):
                     await self._wait(POLL_SECONDS)
         finally:
             connection.terminate()
@@ -127,54 +127,70 @@ class Relay:
             return False
         return True
 
-    async def _publish_batch(self, connection: asyncpg.Connection) -> int:
-        """Publish and mark up to BATCH rows; how many moved. Zero after any failure, to pause."""
-        rows = await connection.fetch(_UNPUBLISHED, BATCH)
-        if not rows:
-            return 0
-        reach("relay.before-publish")
-        sent, failure = await self._send_all(rows)
+    async def _pass(self, connection: asyncpg.Connection) -> int:
+        """Go through all that waits, from the oldest; how much moved, zero after any failure.
+
+        What cannot be sent holds up its own key and nothing else, however much of it there is.
+        """
+        moved, after = 0, 0
+        stopped: set[tuple[str, str, str]] = set()
+        while rows := await connection.fetch(_UNPUBLISHED, BATCH, after):
+            after = rows[-1]["seq"]
+            reach("relay.before-publish")
+            sent, failure = await self._send_all(rows, stopped)
+            done = await self._stored(sent, stopped)
+            reach("relay.after-publish")
+            if done:
+                await connection.execute(_MARK, done)
+            moved += len(done)
+            if isinstance(failure, OSError) or len(rows) < BATCH:
+                break
+        if stopped:
+            _log.info("keys_wait", service=self._service, keys=len(stopped), moved=moved)
+        return 0 if stopped else moved
+
+    async def _send_all(
+        self, rows: Sequence[asyncpg.Record], stopped: set[tuple[str, str, str]]
+    ) -> tuple[list[tuple[asyncpg.Record, Awaitable[object]]], BaseException | None]:
+        """Hand rows to the broker; nothing overtakes a row of its key that was not taken."""
+        sent: list[tuple[asyncpg.Record, Awaitable[object]]] = []
+        for row in rows:
+            if _key(row) in stopped:
+                continue
+            try:
+                sent.append((row, await self._send(row)))
+            except Exception as problem:  # noqa: BLE001 - any failure stops the key, not the relay
+                self._stop(row, problem, stopped)
+                if isinstance(problem, OSError):  # the broker is away: the others need not try
+                    return sent, problem
+        return sent, None
+
+    async def _stored(
+        self,
+        sent: Sequence[tuple[asyncpg.Record, Awaitable[object]]],
+        stopped: set[tuple[str, str, str]],
+    ) -> list[int]:
+        """Wait until the broker has stored what was sent; which rows it has."""
         results = await asyncio.gather(*(future for _, future in sent), return_exceptions=True)
         done: list[int] = []
-        stopped: set[tuple[str, str, str]] = set()
         for (row, _), result in zip(sent, results, strict=True):
-            if isinstance(result, BaseException) or _key(row) in stopped:
-                stopped.add(_key(row))
-                OUTBOX_FAILURES.labels(self._service, row["topic"]).inc()
-                failure = failure or (result if isinstance(result, BaseException) else None)
-            else:
+            if isinstance(result, BaseException):
+                self._stop(row, result, stopped)
+            elif _key(row) not in stopped:
                 done.append(row["seq"])
                 FACTS_PUBLISHED.labels(self._service, row["topic"]).inc()
                 OUTBOX_DELAY.labels(self._service).observe(
                     max(0.0, time.time() - row["recorded_at"].timestamp())
                 )
-        reach("relay.after-publish")
-        if done:
-            await connection.execute(_MARK, done)
-        if failure is not None:
-            left = len(rows) - len(done)
-            _log.warning("facts_wait", service=self._service, left=left, error=repr(failure))
-        return 0 if failure is not None else len(done)
+        return done
 
-    async def _send_all(
-        self, rows: Sequence[asyncpg.Record]
-    ) -> tuple[list[tuple[asyncpg.Record, Awaitable[object]]], BaseException | None]:
-        """Hand rows to the broker; nothing overtakes a row of its key that was not taken."""
-        sent: list[tuple[asyncpg.Record, Awaitable[object]]] = []
-        refused: set[tuple[str, str, str]] = set()
-        failure: Exception | None = None
-        for row in rows:
-            if _key(row) in refused:
-                continue
-            try:
-                sent.append((row, await self._send(row)))
-            except Exception as problem:  # noqa: BLE001 - reported by the caller, tried again
-                refused.add(_key(row))
-                OUTBOX_FAILURES.labels(self._service, row["topic"]).inc()
-                failure = failure or problem
-                if isinstance(problem, OSError):  # the broker is away: the others need not try
-                    break
-        return sent, failure
+    def _stop(
+        self, row: asyncpg.Record, problem: BaseException, stopped: set[tuple[str, str, str]]
+    ) -> None:
+        if not stopped:  # one line a pass: where the broker is away, everything waits
+            _log.warning("fact_waits", topic=row["topic"], seq=row["seq"], error=repr(problem))
+        stopped.add(_key(row))
+        OUTBOX_FAILURES.labels(self._service, row["topic"]).inc()
 
     async def _send(self, row: asyncpg.Record) -> Awaitable[object]:
         with self._tracing.span(
@@ -204,9 +220,14 @@ class Relay:
         )
 
     async def _rotate(self, connection: asyncpg.Connection) -> None:
-        if time.monotonic() - self._rotated_at > ROTATE_SECONDS:
+        if time.monotonic() < self._rotate_at:
+            return
+        try:
             await connection.execute("SELECT rotate_events(4, 14)")
-            self._rotated_at = time.monotonic()
+            self._rotate_at = time.monotonic() + ROTATE_SECONDS
+        except asyncpg.LockNotAvailableError:
+            # Somebody reads the outbox; partitions for days ahead are there, so this can wait.
+            self._rotate_at = time.monotonic() + ROTATE_AGAIN_SECONDS
 
 
 def _key(row: asyncpg.Record) -> tuple[str, str, str]:

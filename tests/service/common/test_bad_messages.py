@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from libs.common.bus.redrive import redrive
@@ -158,6 +159,33 @@ async def test_redrive_puts_back_what_is_mended_and_each_has_one_effect(pair: Pa
     effects = await pair.mirror.effects(pair.tenant)
     assert sorted(e.thing for e in effects) == ["rope", "string"]
     assert {str(e.event_id).encode() for e in effects} == {one.headers["ce_id"] for one in dead}
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        [],
+        [("maestro_dead_from", b"")],
+        [("maestro_dead_from", b"\xff/0/1")],
+        [("maestro_dead_from", f"{DEAD}/0/1".encode())],
+        [("maestro_dead_from", b"auth.token.v1/0/1")],
+    ],
+)
+async def test_a_letter_of_unknown_origin_stays_and_does_not_end_redrive(
+    pair: Pair, strange: Headers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env, key = pair.environment, f"{pair.tenant.id}/vase".encode()
+    given = sent(pair, key="vase")
+    await post(env, DEAD, payload("vase", "roses"), [*given, *strange], key=key)
+    known = [*given, ("maestro_dead_from", f"{THINGS.name}/0/1".encode())]
+    await post(env, DEAD, payload("vase", "tulips"), known, key=key)
+    assert (await redrive(administrator(env), [DEAD]))[DEAD] == 1
+    await copied(pair, "vase")
+    assert (await pair.mirror.copies(pair.tenant))["vase"] == ("tulips", 1)
+    assert len(await dead_of(pair, 2)) == 2
+    assert (await redrive(administrator(env), [DEAD]))[DEAD] == 0
+    shown = capsys.readouterr()
+    assert (shown.out + shown.err).count("dead_letter_of_unknown_origin") == 1
 
 
 async def test_a_dead_letter_put_back_after_its_effect_has_no_second_one(pair: Pair) -> None:

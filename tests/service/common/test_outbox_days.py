@@ -122,3 +122,14 @@ async def test_the_app_role_rotates_nothing_and_reads_no_facts(schema: Scratch) 
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await app.execute(statement)
+
+
+async def test_a_reader_of_the_outbox_puts_the_rotation_off_and_no_write(schema: Scratch) -> None:
+    await record(schema, 9, told=True)
+    async with schema.connected("owner") as reader, reader.transaction():
+        await reader.fetch("SELECT count(*) FROM outbox")
+        with pytest.raises(asyncpg.LockNotAvailableError):
+            await rotate(schema)
+        await record(schema, 0, told=True)
+    await rotate(schema)
+    assert await days(schema) == ahead()

@@ -14,7 +14,7 @@ from opentelemetry import trace
 
 from libs.common.events.envelope import Headers
 from libs.common.events.outbox import INSERT
-from libs.common.events.relay import Relay
+from libs.common.events.relay import BATCH, Relay
 from libs.common.telemetry.tracing import Tracing
 from tests.service.common.scratch import Scratch, scratch
 from tests.waiting import eventually
@@ -120,13 +120,18 @@ async def relaying(schema: Scratch, broker: Broker) -> AsyncIterator[Relay]:
             await task
 
 
-async def all_told(schema: Scratch, within: float = 15) -> None:
+async def only(schema: Scratch, waiting: int, within: float = 15) -> None:
+    """Wait until just so many facts wait in the outbox."""
+
+    async def so_many() -> bool:
+        return await unpublished(schema) == waiting
+
+    await eventually(so_many, within=within)
+
+
+async def all_told(schema: Scratch) -> None:
     """Wait until nothing waits in the outbox."""
-
-    async def none_left() -> bool:
-        return await unpublished(schema) == 0
-
-    await eventually(none_left, within=within)
+    await only(schema, 0)
 
 
 FACTS = [(name, version) for version in range(1, 6) for name in ("a", "b", "c")]
@@ -181,7 +186,17 @@ async def test_a_fact_that_nobody_takes_holds_up_its_own_key_only(schema: Scratc
         await record(schema, [("a", 6)])
         relay.wake()
         await broker.has("a", 6)
-    assert await unpublished(schema) == 5
+        await only(schema, 5)
+
+
+async def test_however_many_facts_nobody_takes_the_others_go_on(schema: Scratch) -> None:
+    broker = Broker()
+    broker.refuse_at_once = {f"stuck-{number}": 10**9 for number in range(BATCH + 100)}
+    await record(schema, [(name, 1) for name in broker.refuse_at_once])
+    await record(schema, [("a", 1)])
+    async with relaying(schema, broker):
+        await broker.has("a", 1)
+        await only(schema, BATCH + 100)
 
 
 async def test_of_two_replicas_one_is_active_and_the_other_takes_over(schema: Scratch) -> None:
