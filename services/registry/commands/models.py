@@ -75,16 +75,22 @@ async def delete_tag(running: Running, principal: Principal, name: str, key: str
 async def rename(
     running: Running, principal: Principal, name: str, new_name: str
 ) -> dict[str, Any]:
-    """Give a model another name; its versions follow."""
+    """Give a model another name; its versions follow.
+
+    Versions are told of by name and number, so each is told as gone under the old name: the tag
+    `mlflow.modelVersions` of logged models names what exists, where MLflow keeps the old names.
+    """
     names.check_new_name(new_name)
     try:
         async with unit_of_work(running, principal) as work:
             model = await locked(work.connection, principal, name)
             before = await versions.load_all(work.connection, principal, model)
-            last = max([model.version, model.floor, *(version.version for version in before)])
+            last = max([model.version, model.floor, *(version.version + 1 for version in before)])
             await models.rename(work.connection, principal, model, new_name)
             if new_name != name:
                 await models.retire(work.connection, principal, name, last)
+                for version in before:
+                    work.record(facts.version_deleted(version))
             work.record(
                 RegisteredModelRenamed(
                     version=model.version, model=facts.model_state(model), former_name=name

@@ -19,6 +19,7 @@ from libs.common.events.envelope import headers
 from libs.common.http.types import Receive, Scope, Send
 from libs.common.principal import PRINCIPAL_HEADER
 from libs.common.service import Service
+from tests.serving import Client
 from tests.signing import Signer, Tenant
 from tests.waiting import eventually
 
@@ -36,6 +37,17 @@ PRODUCERS = (
     _told_by("auth", auth.TENANTS, auth.USERS, auth.TOKENS),
     _told_by("tracking", tracking.EXPERIMENTS, tracking.RUNS, tracking.LOGGED_MODELS),
 )
+
+
+async def know_tenant(client: Client) -> None:
+    """Let the client's service know its tenant, as auth's fact would: republish walks over them."""
+    async with client.running.database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO known_tenants (tenant_no, tenant, name, status, version)"
+            " VALUES ($1, $2, 't', 'active', 1)",
+            client.tenant.number,
+            client.tenant.id,
+        )
 
 
 async def _answer(send: Send, status: int, content: object) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from libs.common.events.republish import republish
 from tests.service.registry.conftest import Fact, Registry
+from tests.service.registry.neighbours import know_tenant
 
 MODEL = "registry.registered-model"
 VERSION = "registry.model-version"
@@ -120,7 +121,7 @@ async def test_what_is_new_under_an_old_name_is_newer(registry: Registry) -> Non
 async def test_a_rename_is_told_of_model_and_versions(
     registry: Registry, deleted_first: bool
 ) -> None:
-    """Under the new name, newer than whatever had it before."""
+    """Under the new name, newer than whatever had it before; under the old one nothing is left."""
     if deleted_first:
         await registry.model("new")
         for value in ("1", "2", "3"):
@@ -132,14 +133,36 @@ async def test_a_rename_is_told_of_model_and_versions(
     await registry.version("old")
     before = await registry.facts()
     await registry.post("registered-models/rename", {"name": "old", "new_name": "new"})
-    renamed, version = (await registry.facts())[len(before) :]
-    assert told([renamed, version]) == [
+    gone, renamed, version = (await registry.facts())[len(before) :]
+    assert told([gone, renamed, version]) == [
+        (f"{VERSION}.deleted", "old", 2),
         (f"{MODEL}.renamed", "new", 6 if deleted_first else 2),
         (f"{VERSION}.changed", "new", 6 if deleted_first else 2),
     ]
     assert renamed.content["former_name"] == "old"
     await registry.model("old")
-    assert told(await registry.facts())[-1] == (f"{MODEL}.created", "old", 2)
+    await registry.version("old")
+    assert told(await registry.facts())[-2:] == [
+        (f"{MODEL}.created", "old", 3),
+        (f"{VERSION}.created", "old", 3),
+    ]
+
+
+async def test_names_given_back_and_kept_are_told_in_rising_versions(registry: Registry) -> None:
+    """Renamed there and back, each version's facts still rise; a name that stays ends nothing."""
+    await registry.model("a")
+    await registry.version("a")
+    for old, new in (("a", "b"), ("b", "a"), ("a", "a")):
+        await registry.post("registered-models/rename", {"name": old, "new_name": new})
+    kinds = [(fact.type, fact.key) for fact in await registry.facts()]
+    assert kinds[-2:] == [(f"{MODEL}.renamed", "a"), (f"{VERSION}.changed", "a")]
+    for name, gone in (("a", False), ("b", True)):
+        facts = [
+            f for f in await registry.facts() if (f.type.startswith(VERSION), f.key) == (True, name)
+        ]
+        assert (facts[-1].type == f"{VERSION}.deleted") is gone
+        versions = [fact.version for fact in facts]
+        assert versions == sorted(set(versions))
 
 
 async def test_a_refused_request_tells_nothing(registry: Registry) -> None:
@@ -156,13 +179,7 @@ async def test_a_refused_request_tells_nothing(registry: Registry) -> None:
 
 async def test_snapshots_tell_what_is_there(registry: Registry) -> None:
     """Page by page: the last fact of each model and version again, and nothing of what is gone."""
-    async with registry.running.database.transaction() as connection:
-        await connection.execute(
-            "INSERT INTO known_tenants (tenant_no, tenant, name, status, version)"
-            " VALUES ($1, $2, 't', 'active', 1)",
-            registry.tenant.number,
-            registry.tenant.id,
-        )
+    await know_tenant(registry)
     for name in ("a", "b", "gone"):
         await registry.model(name, tags=[{"key": "k", "value": name}])
         await registry.version(name, tags=[{"key": "t", "value": name}])

@@ -4,8 +4,10 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 import msgspec
 import pytest
 import pytest_asyncio
@@ -14,10 +16,11 @@ from libs.common.bus.link import Broker, open_producer
 from libs.common.contracts import registry
 from libs.common.contracts.registry import MODEL_VERSIONS, ModelVersion
 from libs.common.events.envelope import headers
+from libs.common.events.republish import republish
 from libs.common.http.types import ASGIApp
 from services.registry.service import SERVICE as REGISTRY
 from services.tracking.model.logged_models import VERSIONS_TAG, versions_tag
-from tests.service.registry.neighbours import Auth
+from tests.service.registry.neighbours import Auth, know_tenant
 from tests.service.tracking.owners import new_model, new_run
 from tests.serving import Client, new_tenant, prepared, served
 from tests.signing import Tenant
@@ -104,11 +107,9 @@ def deleted(name: str, number: int, model_id: str, count: int) -> Any:
     )
 
 
-async def test_registering_at_the_real_registry_tags_the_model(
-    client: Client, tell: Tell, platform_environment: dict[str, str]
-) -> None:
-    model_id = await new_model(client)
-    env = platform_environment
+@asynccontextmanager
+async def registry_of(client: Client, env: dict[str, str], model_id: str) -> AsyncIterator[Client]:
+    """The real registry, where two versions of `fraud` were made of the model."""
     auth = Auth(client.signer, env["REGISTRY_AUTH_CLIENT_SECRET"])
     peers: dict[str, ASGIApp] = {"auth": auth, "tracking": client.app}
     async with served(REGISTRY, env, signer=client.signer, peers=peers) as any_tenant:
@@ -118,6 +119,14 @@ async def test_registering_at_the_real_registry_tags_the_model(
         body = {"name": "fraud", "source": uri, "model_id": model_id}
         for _ in range(2):
             await registered.post("model-versions/create", body)
+        yield registered
+
+
+async def test_registering_at_the_real_registry_tags_the_model(
+    client: Client, tell: Tell, platform_environment: dict[str, str]
+) -> None:
+    model_id = await new_model(client)
+    async with registry_of(client, platform_environment, model_id) as registered:
         first, second = ({"name": "fraud", "version": number} for number in (1, 2))
         await becomes(client, model_id, [first, second])
         gone = {"name": "fraud", "version": "1"}
@@ -127,6 +136,62 @@ async def test_registering_at_the_real_registry_tags_the_model(
             "DELETE", "/api/2.0/mlflow/registered-models/delete", {"name": "fraud"}
         )
         await becomes(client, model_id, None)
+
+
+async def test_a_renamed_model_is_named_as_it_is_called_now(
+    client: Client, tell: Tell, platform_environment: dict[str, str]
+) -> None:
+    model_id = await new_model(client)
+    async with registry_of(client, platform_environment, model_id) as registered:
+        old = [{"name": "fraud", "version": number} for number in (1, 2)]
+        await becomes(client, model_id, old)
+        names = {"name": "fraud", "new_name": "theft"}
+        await registered.post("registered-models/rename", names)
+        new = [{"name": "theft", "version": number} for number in (1, 2)]
+        await becomes(client, model_id, new)
+        await registered.ask(
+            "DELETE", "/api/2.0/mlflow/registered-models/delete", {"name": "theft"}
+        )
+        await becomes(client, model_id, None)
+
+
+async def test_snapshots_after_a_rename_build_what_was_there(
+    client: Client, tell: Tell, platform_environment: dict[str, str]
+) -> None:
+    env, model_id = platform_environment, await new_model(client)
+    async with registry_of(client, env, model_id) as registered:
+        names = {"name": "fraud", "new_name": "theft"}
+        await registered.post("registered-models/rename", names)
+        new = [{"name": "theft", "version": number} for number in (1, 2)]
+        await becomes(client, model_id, new)
+        live = await standing(client)
+        assert [row[0] for row in live] == ["theft", "theft"]
+        admin = await asyncpg.connect(env["MAESTRO_POSTGRES_URL"])
+        try:
+            await admin.execute(
+                "DELETE FROM tracking.model_versions WHERE tenant_no = $1", client.tenant.number
+            )
+        finally:
+            await admin.close()
+        await know_tenant(registered)
+        await republish(registered.running)
+
+        async def rebuilt() -> bool:
+            return await standing(client) == live
+
+        await eventually(rebuilt, within=30)
+        assert await entries(client, model_id) == new
+
+
+async def standing(client: Client) -> list[tuple[Any, ...]]:
+    """The versions of the tenant's models that tracking takes for existing."""
+    async with client.running.database.reading(client.tenant.number) as connection:
+        rows = await connection.fetch(
+            "SELECT name, number, model_id, version FROM model_versions"
+            " WHERE tenant_no = $1 AND NOT gone ORDER BY name, number",
+            client.tenant.number,
+        )
+    return [tuple(row) for row in rows]
 
 
 async def test_late_doubled_and_older_facts_do_no_harm(client: Client, tell: Tell) -> None:
