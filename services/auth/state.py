@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from libs.common.principal import Verifier
 from libs.common.service import Running
 from libs.common.settings import SettingsError
 from libs.common.telemetry.logs import logger
@@ -19,10 +20,14 @@ _log = logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`clients` holds the secrets of services by name, `audiences` whom principals are for."""
+    """`clients` holds the secrets of services by name, `audiences` whom principals are for.
+
+    `verifiers` has one for each client, so that a principal shown again is not verified again.
+    """
 
     keys: KeyRing
     clients: dict[str, str]
+    verifiers: dict[str, Verifier]
     audiences: frozenset[str]
 
 
@@ -38,4 +43,5 @@ async def opens(running: Running) -> AsyncIterator[State]:
         await keys.read()
     except KeyEncryptionKeyRefused as problem:
         raise SettingsError(str(problem)) from None
-    yield State(keys, clients, frozenset({"auth", *clients}) - _NO_AUDIENCE)
+    verifiers = {client: Verifier(client, keys.key_set) for client in clients}
+    yield State(keys, clients, verifiers, frozenset({"auth", *clients}) - _NO_AUDIENCE)

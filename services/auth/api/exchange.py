@@ -19,9 +19,7 @@ from starlette.responses import Response
 from libs.common.errors import Refusal
 from libs.common.http.application import read_body
 from libs.common.http.routes import PUBLIC, Call, Routes
-from libs.common.principal import Verifier
 from services.auth.commands.exchange import Exchanged, exchange_principal, exchange_secret
-from services.auth.keys import KeyRing
 from services.auth.model.credential import CredentialRefused
 from services.auth.state import State
 
@@ -89,16 +87,12 @@ async def _exchange(call: Call, state: State, client: str, form: Form) -> Exchan
             raise _RefusedError("unauthorized_client", "only the gateway sees users' tokens")
         return await exchange_secret(database, state.keys, form.subject_token, form.audiences)
     try:
-        principal = await _verifier(state.keys, client).verify(form.subject_token)
+        principal = await state.verifiers[client].verify(form.subject_token)
     except Refusal as refusal:
         if refusal.status != 401:
             raise
         raise CredentialRefused("the principal is not valid, or not for this service") from None
     return await exchange_principal(database, state.keys, principal, form.audiences)
-
-
-def _verifier(keys: KeyRing, client: str) -> Verifier:
-    return Verifier(client, keys.key_set)
 
 
 def _client_of(request: Request, clients: dict[str, str]) -> str:
