@@ -46,6 +46,7 @@ def redrive(topics: Sequence[str], services: Sequence[Service], env: Mapping[str
         sys.exit(
             f"redrive: no dead-letter topic {', '.join(strangers)}; there are\n" + "\n".join(known)
         )
+    open_logs(level="WARNING")
     moved = asyncio.run(put_back(_admin(env), list(topics) or known))
     for topic, count in moved.items():
         if count:
