@@ -137,8 +137,11 @@ async def _move(
         fact = ExperimentDeleted if stage == "deleted" else ExperimentRestored
         work.record(fact(version=experiment.version, experiment=experiment_state(experiment, tags)))
         run_fact = RunDeleted if stage == "deleted" else RunRestored
-        for run in await move_runs(work.connection, principal.tenant_no, experiment_id, stage):
-            work.record(run_fact(version=run.version, run=run_state(run)))
+        # However many runs there are, only one page of them is in memory.
+        async for runs in move_runs(work.connection, principal.tenant_no, experiment_id, stage):
+            for run in runs:
+                work.record(run_fact(version=run.version, run=run_state(run)))
+            await work.flush_page(running)
 
 
 async def _to_change(work: UnitOfWork, principal: Principal, experiment_id: int) -> Experiment:

@@ -1,6 +1,6 @@
 """Runs, their tags, and the datasets and models they name."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -15,12 +15,25 @@ _TO_CHANGE: Final = """
 SELECT * FROM runs
 WHERE tenant_no = $1 AND run_id = $2 AND workspace_id = $3 FOR NO KEY UPDATE
 """
+# One page, in the order of the index `runs_newest`.
 _MOVE: Final = """
-UPDATE runs SET lifecycle_stage = $3, version = version + 1,
-       deleted_time = CASE $3 WHEN 'deleted' THEN (extract(epoch FROM now()) * 1000)::int8 END
-WHERE tenant_no = $1 AND experiment_id = $2 AND lifecycle_stage <> $3
-RETURNING *
+WITH page AS (
+    SELECT run_no FROM runs
+    WHERE tenant_no = $1 AND experiment_id = $2 AND lifecycle_stage <> $3
+      AND start_time <= $4 AND (start_time < $4 OR run_id > $5)
+    ORDER BY start_time DESC, run_id LIMIT $6
+    FOR NO KEY UPDATE
+), moved AS (
+    UPDATE runs AS r
+    SET lifecycle_stage = $3, version = r.version + 1,
+        deleted_time = CASE $3 WHEN 'deleted' THEN (extract(epoch FROM now()) * 1000)::int8 END
+    FROM page WHERE r.tenant_no = $1 AND r.run_no = page.run_no
+    RETURNING r.*
+)
+SELECT * FROM moved ORDER BY start_time DESC, run_id
 """
+_PAGE: Final = 500
+_LATEST: Final = 2**63 - 1
 _ADD_DATASETS: Final = """
 INSERT INTO datasets (tenant_no, experiment_id, name, digest, source_type, source, schema, profile)
 SELECT $1, $2, u.name, u.digest, u.source_type, u.source, u.schema, u.profile
@@ -67,10 +80,16 @@ async def save_run(connection: Connection, tenant_no: int, run: Run) -> None:
 
 async def move_runs(
     connection: Connection, tenant_no: int, experiment_id: int, stage: str
-) -> list[Run]:
-    """Bring all runs of an experiment into a lifecycle stage; those that were not in it."""
-    rows = await connection.fetch(_MOVE, tenant_no, experiment_id, stage)
-    return [_run(row) for row in rows]
+) -> AsyncIterator[list[Run]]:
+    """Bring all runs of an experiment into a lifecycle stage; those not in it, page by page."""
+    last, run_id = _LATEST, UUID(int=0)
+    while True:
+        rows = await connection.fetch(_MOVE, tenant_no, experiment_id, stage, last, run_id, _PAGE)
+        if rows:
+            yield [_run(row) for row in rows]
+        if len(rows) < _PAGE:
+            return
+        last, run_id = rows[-1]["start_time"], rows[-1]["run_id"]
 
 
 async def set_name_tag(connection: Connection, tenant_no: int, run: Run) -> None:

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from libs.common.contracts.tracking import EXPERIMENTS, RUN_METRICS, RUNS
+from libs.common.events import outbox
 from services.tracking.service import SERVICE
+from services.tracking.store import runs as stored_runs
 from tests.service.tracking.making import new_experiment, new_run
 from tests.serving import Client
 
@@ -39,6 +41,38 @@ def told(platform_environment: Mapping[str, str], client: Client) -> Any:
         return facts
 
     return read
+
+
+async def test_many_runs_that_go_with_their_experiment_are_all_told_or_none(
+    client: Client, told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored_runs, "_PAGE", 2)
+    experiment_id = await new_experiment(client, "large")
+    # Several begin in the same millisecond, so that a page ends between them.
+    runs = [await new_run(client, experiment_id, start_time=at) for at in (9, 5, 5, 5, 5, 5, 1)]
+    await client.post("runs/delete", {"run_id": runs[3]})
+    other = await new_run(client, "0")
+    before = await told()
+    experiment = {"experiment_id": experiment_id}
+
+    def fails(_: str) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(outbox, "reach", fails)
+        reply = await client.ask("POST", "/api/2.0/mlflow/experiments/delete", experiment)
+    assert reply.status == 503
+    assert await told() == before
+    await client.post("experiments/delete", experiment)
+    facts = (await told())[len(before) :]
+    assert facts[0][0] == "tracking.experiment.deleted"
+    assert {kind for kind, _, _ in facts[1:]} == {"tracking.run.deleted"}
+    assert sorted(fact.run.run_id for _, _, fact in facts[1:]) == sorted({*runs} - {runs[3]})
+    await client.post("experiments/restore", experiment)
+    restored = (await told())[len(before) + len(facts) + 1 :]
+    assert sorted(fact.run.run_id for _, _, fact in restored) == sorted(runs)
+    assert {fact.run.lifecycle_stage for _, _, fact in restored} == {"active"}
+    assert other not in runs
 
 
 async def test_a_run_tells_its_life(client: Client, told: Any) -> None:
