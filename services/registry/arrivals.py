@@ -2,6 +2,10 @@
 
 Only a hint: the waiting command looks into the database, and looks again by itself, because the
 fact may be applied by another process, and because it is heard just before it is committed.
+
+There is one a process, made at import, not one in the registry's State: a handler of a work
+subscription gets its unit of work and its event, and has no way to the service that runs it. Two
+registries in one process would share it, which costs a look into the database and no more.
 """
 
 import asyncio
@@ -36,5 +40,4 @@ class Arrivals:
             event.set()
 
 
-# One a process: consumers are handed their event and nothing of the service they run in.
 ARRIVALS: Final = Arrivals()
