@@ -65,6 +65,8 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool, tracing: Tracing) -> None:
         self._pool = pool
+        # The pool itself lets newcomers pass those who wait, some of them for a long time.
+        self._turns = asyncio.Semaphore(pool.get_max_size())
         self._tracing = tracing
 
     @asynccontextmanager
@@ -117,8 +119,14 @@ class Database:
     @asynccontextmanager
     async def _acquired(self) -> AsyncIterator[Any]:
         try:
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as raw:
-                yield raw
+            async with asyncio.timeout(ACQUIRE_SECONDS):
+                await self._turns.acquire()
+            try:
+                # Never waits but to connect, which has its own limit.
+                async with self._pool.acquire() as raw:
+                    yield raw
+            finally:
+                self._turns.release()
         except WORLD_ERRORS as problem:
             if not is_world(problem):
                 raise invalid(f"A value does not fit: {problem}") from problem
