@@ -63,13 +63,16 @@ class Producer:
     """Publishes with acknowledgement of all in-sync replicas, at least once, in order a partition.
 
     Connects in the background for as long as it takes; until then `publish` raises BrokerAway. A
-    client that takes nothing any more is replaced.
+    client is replaced when it takes nothing any more, or when a message of it failed: being
+    idempotent, it has left a gap then, and the broker takes nothing behind a gap. That is what
+    keeps the order, as a message that waited behind the failed one cannot arrive before it.
     """
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._producer: AIOKafkaProducer | None = None
         self._worn_out = asyncio.Event()
+        self._under_way: set[asyncio.Future[object]] = set()
 
     async def publish(
         self, topic: str, key: bytes | None, value: bytes, headers: Headers
@@ -78,7 +81,7 @@ class Producer:
         if self._producer is None:
             raise BrokerAway("the broker has not been reached yet")
         try:
-            future: Awaitable[object] = await asyncio.wait_for(
+            future: asyncio.Future[object] = await asyncio.wait_for(
                 self._producer.send(topic, value, key=key, headers=headers), SEND_SECONDS
             )
         except _OF_ONE_TOPIC:
@@ -87,7 +90,14 @@ class Producer:
             # What failed was the client's sender, and it takes nothing any more.
             self._worn_out.set()
             raise
+        self._under_way.add(future)
+        future.add_done_callback(self._arrived)
         return future
+
+    def _arrived(self, future: asyncio.Future[object]) -> None:
+        self._under_way.discard(future)
+        if future.cancelled() or future.exception() is not None:
+            self._worn_out.set()
 
     async def run(self) -> None:
         """Connect, then stay; ends only by cancellation."""
@@ -96,12 +106,9 @@ class Producer:
             producer = AIOKafkaProducer(
                 **self._broker.connection(),
                 acks="all",
-                # One batch a partition is on its way at a time, so order holds; what a retry doubles,
-                # inboxes drop. An idempotent producer never recovers from a batch that failed for
-                # good: every later one of the partition is out of sequence.
-                enable_idempotence=False,
+                enable_idempotence=True,
                 max_request_size=LARGEST_MESSAGE,
-                request_timeout_ms=10_000,
+                request_timeout_ms=30_000,
                 retry_backoff_ms=200,
             )
             try:
@@ -115,6 +122,8 @@ class Producer:
             finally:
                 self._producer = None
                 await _stop(producer)
+                for future in [one for one in self._under_way if not one.done()]:
+                    future.set_exception(BrokerAway("the client was replaced"))
             await asyncio.sleep(delay)
             delay = min(delay * 2, 2.0)
 
