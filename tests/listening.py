@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
 
+from libs.common.http.heads import LimitedHeads
 from libs.common.http.types import ASGIApp
 from tests.waiting import eventually
 
@@ -27,15 +28,23 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
+async def listening(
+    app: ASGIApp,
+    port: int = 0,
+    *,
+    http: type[asyncio.Protocol] = LimitedHeads,
+    keep_alive_seconds: int = 5,
+) -> AsyncIterator[str]:
     """Serve `app` while inside; gives its URL. What is still open at the end is cut."""
     bound = port or free_port()
     config = uvicorn.Config(
         app,
         port=bound,
+        http=http,
         interface="asgi3",
         lifespan="off",
         log_config=None,
+        timeout_keep_alive=keep_alive_seconds,
         timeout_graceful_shutdown=1,
     )
     server = _Server(config)

@@ -21,6 +21,7 @@ from libs.common.database.pool import open_database
 from libs.common.database.world import WORLD_ERRORS
 from libs.common.events.relay import Relay
 from libs.common.http.calling import call
+from libs.common.http.heads import LimitedHeads
 from libs.common.http.types import ASGIApp
 from libs.common.principal import Verifier
 from libs.common.service import Running, Service
@@ -84,7 +85,7 @@ async def serve(app: ASGIApp, *, host: str, port: int, drain_seconds: float) -> 
         host=host,
         port=port,
         loop="none",
-        http="httptools",
+        http=LimitedHeads,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -58,14 +58,13 @@ class LimitedHeads(HttpToolsProtocol):
         if self._message_ended:
             # How much of this belongs to a next head is not known: it is let off one read.
             self._outside = 0
-            if self.scope is not self.cycle.scope:
-                self._await_head()
         elif self._outside > self.head_bytes:
             self._refuse()
-        elif not self._in_body:
+            return
+        if self._expects_head():
             self._await_head()
         elif self.cycle.response_complete and self.timeout_keep_alive_task is None:
-            # uvicorn forgets this limit with the first byte of a body that is no longer read.
+            # Answered before its end, and uvicorn ends its own limit with the next byte.
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
@@ -92,13 +91,19 @@ class LimitedHeads(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What the parser gave up: a head that is too large, or nonsense."""
-        if self.parser is not None and not self._in_body and self._outside > self.head_bytes:
+        if not self._in_body and self._outside > self.head_bytes:
             self._refuse()
         else:
             super().send_400_response(msg)
 
     def _size(self) -> int:
         return len(self.url) + sum(len(n) + len(v) + _SEPARATORS for n, v in self.headers)
+
+    def _expects_head(self) -> bool:
+        """A head has begun, or what came were blank lines before one."""
+        if self._in_body:
+            return False
+        return not self._message_ended or self.scope is not self.cycle.scope
 
     def _await_head(self) -> None:
         if self._timer is None:
