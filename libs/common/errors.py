@@ -75,3 +75,8 @@ def unavailable(message: str, *, retry_after: int = 1) -> Refusal:
 def too_large(message: str) -> Refusal:
     """The body passes the limit of its route: 413."""
     return Refusal("INVALID_PARAMETER_VALUE", message, status=413)
+
+
+def late(message: str) -> Refusal:
+    """The client left us waiting for its body: 408, which MLflow's client tries again."""
+    return Refusal("DEADLINE_EXCEEDED", message, status=408)

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 import msgspec
 from opentelemetry.trace import SpanKind
 
-from libs.common.errors import Refusal, too_large
+from libs.common.errors import Refusal, late, too_large
+from libs.common.http.idle import Patience
 from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
 from libs.common.http.wire import error_body
 from libs.common.telemetry.logs import logger
@@ -26,16 +27,22 @@ OWN_API: Final = ("/api/maestro/", "/internal/", "/.well-known/")
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _REQUEST_ID: Final = re.compile(rb"^[A-Za-z0-9._-]{1,64}$")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_UNREAD: Final = (408, 413)  # the body was not read to its end: nothing can follow it
+_SET_HERE: Final = (b"x-request-id", b"connection")
 _log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a surface accepts. `hosts` empty: loopback names only; ("*",): any, behind a gateway."""
+    """What a surface accepts. `hosts` empty: loopback names only; ("*",): any, behind a gateway.
+
+    `idle_seconds` is how long a client may send nothing while its request's body is awaited.
+    """
 
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     body_bytes: int | None = None
+    idle_seconds: float = 60.0
 
 
 class Manners:
@@ -80,7 +87,7 @@ class Manners:
     ) -> None:
         try:
             self._check_origin(scope, headers)
-            await self._app(scope, _bounded(receive, headers, self._limits.body_bytes), answer)
+            await self._app(scope, _bounded(receive, headers, self._limits), answer)
         except Refusal as refusal:
             await answer.refuse(refusal, own=scope["path"].startswith(OWN_API))
         except ConnectionAbortedError:  # the client left: there is nobody to answer
@@ -129,8 +136,11 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.begun = True
             self.status = message["status"]
-            kept = [pair for pair in message.get("headers", ()) if pair[0] != b"x-request-id"]
-            message = {**message, "headers": [*kept, (b"x-request-id", self.request_id.encode())]}
+            kept = [pair for pair in message.get("headers", ()) if pair[0] not in _SET_HERE]
+            kept.append((b"x-request-id", self.request_id.encode()))
+            if self.status in _UNREAD:
+                kept.append((b"connection", b"close"))
+            message = {**message, "headers": kept}
         elif not message.get("more_body"):
             self.ended = True
         await self._send(message)
@@ -155,8 +165,6 @@ def refused(refusal: Refusal, *, own: bool) -> tuple[list[tuple[bytes, bytes]], 
         headers.append((b"retry-after", str(refusal.retry_after).encode()))
     if refusal.status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="maestro", Basic realm="maestro"'))
-    if refusal.status == 413:
-        headers.append((b"connection", b"close"))
     return headers, body
 
 
@@ -203,19 +211,43 @@ def declared_length(header: bytes) -> int:
     return int(header[:19]) if header.isdigit() else 0
 
 
-def _bounded(receive: Receive, headers: dict[bytes, bytes], limit: int | None) -> Receive:
-    if limit is None:
+def _bounded(receive: Receive, headers: dict[bytes, bytes], limits: Limits) -> Receive:
+    """The way in of a body: at most so many bytes, and none of them long awaited."""
+    most = limits.body_bytes
+    declared = headers.get(b"content-length")
+    if most is None and declared in (None, b"0") and b"transfer-encoding" not in headers:
         return receive
-    if declared_length(headers.get(b"content-length", b"")) > limit:
-        raise too_large(f"The body is larger than {limit} bytes.")
-    taken = 0
+    if most is not None and declared_length(declared or b"") > most:
+        raise too_large(f"The body is larger than {most} bytes.")
+    return _Incoming(receive, most, limits.idle_seconds)
 
-    async def bounded() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > limit:
-            raise too_large(f"The body is larger than {limit} bytes.")
+
+class _Incoming:
+    """The body's way in. After the body's end only the client's leaving is awaited: no limit."""
+
+    __slots__ = ("_ended", "_idle", "_most", "_patience", "_receive", "_taken")
+
+    def __init__(self, receive: Receive, most: int | None, idle: float) -> None:
+        self._receive = receive
+        self._most = most
+        self._idle = idle
+        self._patience = Patience(idle)
+        self._taken = 0
+        self._ended = False
+
+    async def __call__(self) -> Message:
+        if self._ended:
+            return await self._receive()
+        try:
+            message = await self._patience.within(self._receive())
+        except TimeoutError:
+            raise late(
+                f"No byte of the body came for {self._idle:g} s; send it again without a pause."
+            ) from None
+        if not message.get("more_body", False):
+            self._ended = True
+            self._patience.end()
+        self._taken += len(message.get("body", b""))
+        if self._most is not None and self._taken > self._most:
+            raise too_large(f"The body is larger than {self._most} bytes.")
         return message
-
-    return bounded

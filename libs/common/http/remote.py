@@ -8,7 +8,7 @@ from typing import Final
 import aiohttp
 from yarl import URL
 
-from libs.common.errors import unavailable
+from libs.common.errors import Refusal, unavailable
 from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
 
 CHUNK: Final = 256 * 1024
@@ -58,6 +58,8 @@ class Remote:
         except (aiohttp.ClientError, TimeoutError) as problem:
             if client.left:
                 raise ConnectionAbortedError("the client left") from problem
+            if client.refused is not None:
+                raise client.refused from None
             raise unavailable("A part that is needed is away; try again.") from problem
 
 
@@ -69,6 +71,7 @@ class _Client:
         self._sent_all = asyncio.Event()
         self.uploads = uploads
         self.left = False
+        self.refused: Refusal | None = None
 
     async def body(self) -> AsyncIterator[bytes]:
         """The request body as it comes."""
@@ -88,7 +91,11 @@ class _Client:
             await self._next()
 
     async def _next(self) -> Message:
-        message = await self._receive()
+        try:
+            message = await self._receive()
+        except Refusal as refusal:  # of the body: kept, as the session only says that it broke off
+            self.refused = refusal
+            raise
         if message["type"] == "http.disconnect":
             self.left = True
             raise ConnectionAbortedError("the client left")
