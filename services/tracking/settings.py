@@ -7,7 +7,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What tracking reads beyond what every service reads.
 
     `artifact_store` is where artifacts lie: `file:///folder` or `s3://bucket/prefix`. What is left
-    empty of the `s3_…` is found as the AWS tools find it.
+    empty of the `s3_…` is found as the AWS tools find it. `artifact_max_bytes` is the size of the
+    largest artifact that is taken, 0 where the store alone says.
     """
 
     artifact_store: str
@@ -15,3 +16,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     s3_region: str = ""
     s3_access_key_id: str = ""
     s3_secret_access_key: str = ""
+    artifact_max_bytes: int = 0

@@ -6,7 +6,7 @@ They lie in the object store and not in the database, so no fact tells of them.
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-from libs.common.errors import Refusal, invalid
+from libs.common.errors import Refusal, invalid, too_large
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.tracking.artifacts.paths import Owner, clean_file, clean_folder, object_key, owner_of
@@ -25,10 +25,28 @@ async def store_artifact(
 ) -> None:
     """Store a file at a path as the client wrote it: all of it, or nothing and a refusal."""
     clean = clean_file(path)
+    most = running.settings.artifact_max_bytes
+    if most:
+        chunks = _bounded(chunks, length or 0, most)
     owner = await _checked_owner(running, principal, clean)
     if clean == owner.folder:
         raise invalid("Artifact path must include a filename below the artifacts folder.")
     await state_of(running).artifacts.put(_key(principal, clean), chunks, length)
+
+
+async def _bounded(chunks: AsyncIterator[bytes], length: int, most: int) -> AsyncIterator[bytes]:
+    """The chunks, ending in a refusal where they are more than `most` bytes, or are said to be."""
+    refusal = too_large(
+        f"The artifact is larger than {most} bytes: raise TRACKING_ARTIFACT_MAX_BYTES to store it."
+    )
+    if length > most:
+        raise refusal
+    count = 0
+    async for chunk in chunks:
+        count += len(chunk)
+        if count > most:
+            raise refusal
+        yield chunk
 
 
 async def delete_artifacts(running: Running, principal: Principal, path: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -160,6 +161,35 @@ async def test_a_body_of_another_length_than_was_said_is_refused(
     )
     assert reply.status == 400
     assert stored(client) == []
+
+
+@pytest.mark.parametrize("said", [True, False])
+@pytest.mark.parametrize(("most", "size"), [(10, 11), (3 * MIB, 3 * MIB + 1), (0, 3 * MIB)])
+async def test_a_file_past_the_limit_is_refused_and_leaves_nothing(
+    client: Client, url: str, monkeypatch: pytest.MonkeyPatch, most: int, size: int, said: bool
+) -> None:
+    limited = msgspec.structs.replace(client.running.settings, artifact_max_bytes=most)
+    monkeypatch.setattr(client.running, "settings", limited)
+    run_id = await new_run(client)
+
+    async def pieces(length: int) -> AsyncIterator[bytes]:
+        yield b"x" * (length - 1)
+        yield b"x"
+
+    headers = {PRINCIPAL_HEADER: client.signer.principal(client.tenant, "tracking")}
+    async with aiohttp.ClientSession(headers=headers) as session:
+        target = f"{url}{of_run(run_id, '/a')}"
+        length = {"content-length": str(size)} if said else {}
+        async with session.put(target, data=pieces(size), headers=length) as refused:
+            if not most:
+                assert refused.status == 200
+                return
+            assert refused.status == 413
+            assert "TRACKING_ARTIFACT_MAX_BYTES" in (await refused.json())["message"]
+        assert stored(client) == []
+        async with session.put(target, data=pieces(most)) as taken:
+            assert taken.status == 200
+    assert stored(client) == [f"0/{run_id}/artifacts/a"]
 
 
 async def test_large_files_go_through_whole_in_both_directions(client: Client, url: str) -> None:
