@@ -144,4 +144,6 @@ async def _stop(client: AIOKafkaProducer) -> None:
     try:
         await asyncio.wait_for(client.stop(), 3)
     except (KafkaError, OSError, TimeoutError) as problem:
+        # What it could not send must not be sent later, behind its successor's back.
+        await client.client.close()
         _log.info("producer_stopped_hard", error=repr(problem))
