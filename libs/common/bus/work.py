@@ -148,6 +148,7 @@ class Work:
         """Apply events in one transaction: the outcome of each, and whether they caused facts."""
         outcomes: list[str] = []
         facts_left = False
+        tenant_no: int | None = None
         async with self._running.database.transaction() as connection:
             new = await take(connection, self._subscription.name, [e.id for e in events])
             for event in events:
@@ -155,9 +156,11 @@ class Work:
                     outcomes.append("repeated")
                     continue
                 new.discard(event.id)  # the same message twice in one batch
-                await connection.execute(
-                    "SELECT set_config('app.tenant', $1, true)", str(event.tenant_no)
-                )
+                if event.tenant_no != tenant_no:
+                    tenant_no = event.tenant_no
+                    await connection.execute(
+                        "SELECT set_config('app.tenant', $1, true)", str(tenant_no)
+                    )
                 acting = Caused(event.tenant, event.tenant_no, event.subject)
                 work = UnitOfWork(connection, acting)
                 work.silent("a projection: its source has told already")
