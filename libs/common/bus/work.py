@@ -7,7 +7,7 @@ network, disk) is waited for without limit, and nothing is dead-lettered.
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import asyncpg
@@ -84,10 +84,11 @@ class Work:
             progress = Progress(consumer, self._group)
             while True:
                 batches = await consumer.getmany(timeout_ms=1000, max_records=BATCH)
-                for partition, records in batches.items():
-                    await self._apply(records)
+                if batches:
+                    # One transaction and one commit for all partitions: each keeps its order.
+                    await self._apply([one for records in batches.values() for one in records])
                     reach("consumer.after-effect")
-                    await _commit(consumer, partition, records[-1].offset + 1)
+                    await _commit(consumer, {at: r[-1].offset + 1 for at, r in batches.items()})
                 await progress.note(moved=bool(batches))
         finally:
             await _leave(consumer)
@@ -214,12 +215,12 @@ def _may_pass(problem: BaseException) -> bool:
     return isinstance(problem, KafkaError) or is_world(problem)
 
 
-async def _commit(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> None:
+async def _commit(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
     try:
-        await consumer.commit({partition: offset})
+        await consumer.commit(dict(offsets))
     except (CommitFailedError, IllegalStateError):
-        # The partition went to another member meanwhile; it will find the inbox rows.
-        _log.info("commit_came_late", topic=partition.topic, partition=partition.partition)
+        # A partition went to another member meanwhile; it will find the inbox rows.
+        _log.info("commit_came_late", partitions=[f"{at.topic}/{at.partition}" for at in offsets])
 
 
 async def _leave(consumer: AIOKafkaConsumer) -> None:
