@@ -24,6 +24,7 @@ def admin_of(environment: Mapping[str, str]) -> AdminClient:
             "sasl.mechanism": "SCRAM-SHA-256",
             "sasl.username": environment["MAESTRO_KAFKA_ADMIN_USERNAME"],
             "sasl.password": environment["MAESTRO_KAFKA_ADMIN_PASSWORD"],
+            "log_level": 2,
         }
     )
 
