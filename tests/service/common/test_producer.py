@@ -8,7 +8,7 @@ import pytest_asyncio
 from aiokafka.errors import TopicAuthorizationFailedError
 from confluent_kafka.admin import AclBinding, AclBindingFilter, AdminClient
 
-from libs.common.bus.link import Broker, Producer, open_producer
+from libs.common.bus.link import Broker, BrokerAway, Producer, open_producer
 from libs.common.bus.provision import wanted_rules
 from tests.service.common.pair import Pair
 from tests.service.common.shelf import SHELF, environment_of
@@ -81,7 +81,7 @@ async def test_a_right_that_was_taken_and_given_back_leaves_no_gap(
     try:
 
         async def refused() -> bool:
-            with pytest.raises(TopicAuthorizationFailedError):
+            with pytest.raises((TopicAuthorizationFailedError, BrokerAway)):
                 await stored(producer)
             return True
 
