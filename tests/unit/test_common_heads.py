@@ -183,7 +183,7 @@ async def test_a_large_head_sent_ahead_lets_the_answer_before_it_out() -> None:
     app = Probe()
     async with connected(app) as (reader, writer):
         app.may_answer.clear()
-        writer.write(GET + GET[:-2] + b"X-A: " + b"a" * 2 * HEAD_BYTES)
+        writer.write(GET + GET[:-2] + b"X-A: " + b"a" * 2 * MIB)
         await asyncio.sleep(HEAD_SECONDS)
         app.may_answer.set()
         assert await answer(reader) == (200, b"/a 0")
