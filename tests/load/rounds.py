@@ -93,16 +93,21 @@ class Rounds:
             for group, seconds in after.items():
                 gone = seconds - before[group]
                 result.spent[group] = result.spent.get(group, 0.0) + gone
-            self._say(
-                f"  {operation:<12} round {number}  {side.name:<14} {tally.rate:9.1f}/s"
-                f"  P50 {tally.milliseconds(0.5):7.1f} ms  P99 {tally.milliseconds(0.99):7.1f} ms"
-                f"  failed {tally.failed}"
-                + (
-                    f"  facts handled {result.settled[-1]:.1f} s later"
-                    if result.settled[-1] > 1
-                    else ""
-                )
-            )
+            self._say(_line(result, number))
+
+
+def _line(result: Result, number: int) -> str:
+    """A round in a line, with what is unusual about it."""
+    tally, settled = result.rounds[-1], result.settled[-1]
+    line = (
+        f"  {result.operation:<12} round {number}  {result.side:<14} {tally.rate:9.1f}/s"
+        f"  P50 {tally.milliseconds(0.5):7.1f} ms  P99 {tally.milliseconds(0.99):7.1f} ms"
+    )
+    if settled > 1:
+        line += f"  facts handled {settled:.1f} s later"
+    if tally.failed:
+        line += f"  {tally.failed} failed, such as {tally.example or 'a broken connection'}"
+    return line
 
 
 def spent(side: Side) -> dict[str, float]:
