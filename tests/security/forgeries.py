@@ -179,7 +179,7 @@ class Forger:
     def wrong_claims(self) -> Iterator[Forgery]:
         """Signed by auth's own key, and still not for this service, or not now."""
         now = int(time.time())
-        late, early = now - LEEWAY_SECONDS - 2, now + LEEWAY_SECONDS + 5
+        late, early = now - LEEWAY_SECONDS - 2, now + LEEWAY_SECONDS + 60
         other = "registry" if self.claims["aud"] != "registry" else "tracking"
         changes: list[dict[str, Any]] = [
             {"aud": other},
