@@ -13,6 +13,7 @@ import msgspec
 import uvicorn
 
 from libs.common import failpoints
+from libs.common.background import Job, background
 from libs.common.bus.broadcast import Broadcast
 from libs.common.bus.link import Broker, Producer, open_producer
 from libs.common.bus.work import Work
@@ -72,7 +73,7 @@ async def running(
             if _speaks(service)
             else Producer(broker)
         )
-        await stack.enter_async_context(_background(_jobs(value, broker, producer)))
+        await stack.enter_async_context(background(_jobs(value, broker, producer)))
         value.ready = True
         yield value, app
         value.ready = False
@@ -126,11 +127,9 @@ async def _checked(url: str, service: Service) -> None:
             return
 
 
-def _jobs(
-    value: Running, broker: Broker, producer: Producer
-) -> dict[str, Callable[[], Awaitable[Any]]]:
+def _jobs(value: Running, broker: Broker, producer: Producer) -> dict[str, Job]:
     service, common = value.service, value.common
-    jobs: dict[str, Callable[[], Awaitable[Any]]] = {}
+    jobs: dict[str, Job] = {}
     if service.migrations is not None:
         relay = Relay(service.name, common.relay_database_url, producer.publish, value.tracing)
         value.wake = relay.wake
@@ -143,34 +142,6 @@ def _jobs(
     for worker in service.workers:
         jobs[worker.__name__] = lambda worker=worker: worker(value)  # type: ignore[misc]
     return jobs
-
-
-@asynccontextmanager
-async def _background(jobs: Mapping[str, Callable[[], Awaitable[Any]]]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(_kept_alive(name, job), name=name) for name, job in jobs.items()]
-    try:
-        yield
-    finally:
-        await _end(tasks)
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    left = set(tasks)
-    while left:
-        # Asked again until it ends: a wait_for that is just done swallows a cancellation.
-        for task in left:
-            task.cancel()
-        _, left = await asyncio.wait(left, timeout=1)
-
-
-async def _kept_alive(name: str, job: Callable[[], Awaitable[Any]]) -> None:
-    """A job ends only by cancellation; one that falls over is reported and started again."""
-    while True:
-        try:
-            await job()
-        except Exception:  # noqa: BLE001 - whatever it was, the others go on
-            _log.exception("background_job_failed", job=name)
-        await asyncio.sleep(1)
 
 
 def _keys_of(peers: Mapping[str, ASGIApp]) -> Callable[[], Awaitable[dict[str, Any]]]:

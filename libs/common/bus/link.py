@@ -16,6 +16,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from libs.common.background import background
 from libs.common.events.envelope import Headers
 from libs.common.telemetry.logs import logger
 
@@ -132,12 +133,8 @@ class Producer:
 async def open_producer(broker: Broker) -> AsyncIterator[Producer]:
     """A producer that connects in the background for as long as the block lasts."""
     producer = Producer(broker)
-    task = asyncio.create_task(producer.run(), name=f"producer-{broker.username}")
-    try:
+    async with background({f"producer-{broker.username}": producer.run}):
         yield producer
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _stop(client: AIOKafkaProducer) -> None:

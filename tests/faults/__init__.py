@@ -1,0 +1,1 @@
+"""Faults: what is promised while processes are killed and parts are away."""
