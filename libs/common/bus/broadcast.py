@@ -5,7 +5,7 @@ import asyncio
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
-from libs.common.bus.link import Broker
+from libs.common.bus.link import Broker, leave
 from libs.common.bus.watch import Progress, Stalled
 from libs.common.events.envelope import Malformed, Unheard, open_event
 from libs.common.service import Running, Subscription
@@ -61,10 +61,7 @@ class Broadcast:
                         await self._hear(record.topic, record.headers, record.value)
                 await progress.note(moved=bool(batches))
         finally:
-            try:
-                await asyncio.wait_for(consumer.stop(), 3)
-            except (KafkaError, OSError, TimeoutError) as problem:
-                _log.info("broadcast_stopped_hard", error=repr(problem))
+            await leave(consumer, self._subscription.name)
 
     async def _hear(self, topic: str, headers: list[tuple[str, bytes]], value: bytes) -> None:
         try:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import (
     KafkaError,
     KafkaTimeoutError,
@@ -16,7 +16,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from libs.common.background import background
+from libs.common.background import asked_to_end, background
 from libs.common.events.envelope import Headers
 from libs.common.telemetry.logs import logger
 
@@ -144,3 +144,16 @@ async def _stop(client: AIOKafkaProducer) -> None:
         # What it could not send must not be sent later, behind its successor's back.
         await client.client.close()
         _log.info("producer_stopped_hard", error=repr(problem))
+
+
+async def leave(consumer: AIOKafkaConsumer, name: str) -> None:
+    """Stop a consumer, also one that is in no state to stop."""
+    try:
+        await asyncio.wait_for(consumer.stop(), 3)
+    except asyncio.CancelledError:
+        if asked_to_end():
+            raise
+        # aiokafka 0.14 waits for a fetch that it has just cancelled, and gives up there.
+        await consumer._client.close()  # noqa: SLF001 - there is no other way to its connections
+    except (KafkaError, OSError, TimeoutError) as problem:
+        _log.info("consumer_stopped_hard", name=name, error=repr(problem))

@@ -14,7 +14,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from libs.common.bus.link import Broker, Producer
+from libs.common.bus.link import Broker, Producer, leave
 from libs.common.bus.watch import Progress, Stalled
 from libs.common.contracts.topic import Topic
 from libs.common.database.world import is_world
@@ -91,7 +91,7 @@ class Work:
                     await _commit(consumer, {at: r[-1].offset + 1 for at, r in batches.items()})
                 await progress.note(moved=bool(batches))
         finally:
-            await _leave(consumer)
+            await leave(consumer, self._group)
 
     async def _apply(self, records: Sequence[ConsumerRecord]) -> None:
         reach("consumer.before-effect")
@@ -221,10 +221,3 @@ async def _commit(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, i
     except (CommitFailedError, IllegalStateError):
         # A partition went to another member meanwhile; it will find the inbox rows.
         _log.info("commit_came_late", partitions=[f"{at.topic}/{at.partition}" for at in offsets])
-
-
-async def _leave(consumer: AIOKafkaConsumer) -> None:
-    try:
-        await asyncio.wait_for(consumer.stop(), 3)
-    except (KafkaError, OSError, TimeoutError) as problem:
-        _log.info("consumer_stopped_hard", error=repr(problem))
