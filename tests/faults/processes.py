@@ -28,10 +28,11 @@ class Started:
         """How it ended: negative for a signal."""
         return await asyncio.wait_for(asyncio.shield(self.ended), within)
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """End it at once, if it has not ended."""
         if not self.ended.done():
             self.signal(signal.SIGKILL)
+        await self.ended
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
