@@ -82,9 +82,11 @@ class Producer:
         if self._producer is None:
             raise BrokerAway("the broker has not been reached yet")
         try:
-            future: asyncio.Future[object] = await asyncio.wait_for(
-                self._producer.send(topic, value, key=key, headers=headers), SEND_SECONDS
-            )
+            # No wait_for: it makes a task, and a relay of 500 facts would wait its turn 500 times.
+            async with asyncio.timeout(SEND_SECONDS):
+                future: asyncio.Future[object] = await self._producer.send(
+                    topic, value, key=key, headers=headers
+                )
         except _OF_ONE_TOPIC:
             raise
         except Exception:

@@ -26,6 +26,7 @@ from libs.common.telemetry.tracing import Tracing, current_traceparent
 BATCH: Final = 500
 POLL_SECONDS: Final = 1.0
 NOTIFY_SECONDS: Final = 0.02
+FIRST_PAUSE_SECONDS: Final = 0.05
 ROTATE_SECONDS: Final = 3600.0
 ROTATE_AGAIN_SECONDS: Final = 60.0
 _LOCK_CLASS: Final = 0x4D52  # "MR"
@@ -95,10 +96,15 @@ class Relay:
             await self._stand_by(connection)
             RELAY_ACTIVE.labels(self._service).set(1)
             await connection.add_listener(self._channel, self._on_notify)
+            pause = FIRST_PAUSE_SECONDS
             while True:
                 self._woken.clear()
                 await self._rotate(connection)
-                if not await self._pass(connection):
+                moved, waiting = await self._pass(connection)
+                if waiting:  # a wake-up would not help, and may come a thousand times a second
+                    await asyncio.sleep(pause)
+                    pause = FIRST_PAUSE_SECONDS if moved else min(pause * 2, POLL_SECONDS)
+                elif not moved:
                     await self._wait(POLL_SECONDS)
         finally:
             connection.terminate()
@@ -127,8 +133,8 @@ class Relay:
             return False
         return True
 
-    async def _pass(self, connection: asyncpg.Connection) -> int:
-        """Go through all that waits, from the oldest; how much moved, zero after any failure.
+    async def _pass(self, connection: asyncpg.Connection) -> tuple[int, int]:
+        """Go through all that waits, from the oldest; how much moved, how many keys must wait.
 
         What cannot be sent holds up its own key and nothing else, however much of it there is.
         """
@@ -147,7 +153,7 @@ class Relay:
                 break
         if stopped:
             _log.info("keys_wait", service=self._service, keys=len(stopped), moved=moved)
-        return 0 if stopped else moved
+        return moved, len(stopped)
 
     async def _send_all(
         self, rows: Sequence[asyncpg.Record], stopped: set[tuple[str, str, str]]

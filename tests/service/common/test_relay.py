@@ -177,6 +177,22 @@ async def test_a_broker_that_is_away_is_waited_for(schema: Scratch) -> None:
     assert broker.stored == FACTS
 
 
+async def test_wake_ups_do_not_make_it_ask_a_broker_that_is_away_all_the_time(
+    schema: Scratch,
+) -> None:
+    broker = Broker()
+    broker.away = 10**9
+    await record(schema, FACTS)
+    clock = asyncio.get_running_loop().time
+    async with relaying(schema, broker) as relay:
+        await eventually(lambda: broker.away < 10**9)
+        begun = clock()
+        while clock() - begun < 1.5:
+            relay.wake()
+            await asyncio.sleep(0.001)
+    assert 10**9 - broker.away < 15
+
+
 async def test_a_fact_that_nobody_takes_holds_up_its_own_key_only(schema: Scratch) -> None:
     broker = Broker()
     broker.refuse_at_once = {"b": 10**9}
