@@ -5,8 +5,9 @@ difference is who lists it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -97,7 +98,26 @@ async def serve(app: ASGIApp, *, host: str, port: int, drain_seconds: float) -> 
         timeout_graceful_shutdown=int(drain_seconds),
         backlog=4096,
     )
-    await uvicorn.Server(config).serve()
+    with _signals_answered():
+        await uvicorn.Server(config).serve()
+
+
+@contextmanager
+def _signals_answered() -> Iterator[None]:
+    """The signal that ends the server ends nothing else: what runs behind it is closed after it.
+
+    uvicorn restores the handlers it found when it has drained, and raises the signal again.
+    """
+    found = {number: signal.signal(number, _noted) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in found.items():
+            signal.signal(number, handler)
+
+
+def _noted(number: int, _: object) -> None:
+    _log.info("ended_by_signal", signal=signal.Signals(number).name)
 
 
 async def _open_storage(value: Running, stack: AsyncExitStack) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from signal import SIGTERM
 
 import pytest_asyncio
 
@@ -100,8 +99,7 @@ async def test_clients_hear_503_with_retry_after_and_nothing_acknowledged_is_los
         assert (evidence.lost(oracle), evidence.doubled()) == ([], [])
         assert evidence.out_of_order() == []
     finally:
-        started.signal(SIGTERM)
-        await started.exit_code()
+        await started.end()
 
 
 def _killed(parts: Parts) -> Callable[[], Awaitable[None]]:

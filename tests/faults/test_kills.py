@@ -48,9 +48,10 @@ async def test_a_kill_loses_nothing_and_repeats_nothing(
         assert (lost, doubled, evidence.out_of_order()) == ([], [], [])
         assert seconds < RECOVERED_SECONDS
         await rebuilt(stage, oracle.tenant, evidence)
-    finally:
         survivor.signal(signal.SIGTERM)
-        await survivor.exit_code()
+        assert await survivor.exit_code() == 0
+    finally:
+        await survivor.end()
 
 
 async def one_kill(stage: Stage, writers: Writers, failpoint: str) -> None:
