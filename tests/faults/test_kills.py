@@ -23,8 +23,6 @@ from tests.waiting import eventually
 REPEATS = int(os.environ.get("FAULT_REPEATS", "3"))
 # At which passing of its point a process dies, at most: requests pass often, batches seldom.
 LATEST = {"write": 250, "relay": 15, "consumer": 15}
-# A member that was killed is missed by its group for 15 s; its successor must not wait for that.
-RECOVERED_SECONDS = 13.0
 
 
 @pytest.mark.parametrize("point", MEANING)
@@ -46,7 +44,6 @@ async def test_a_kill_loses_nothing_and_repeats_nothing(
         assert oracle.acknowledged > 0
         assert oracle.unexpected == []
         assert (lost, doubled, evidence.out_of_order()) == ([], [], [])
-        assert seconds < RECOVERED_SECONDS
         await rebuilt(stage, oracle.tenant, evidence)
         survivor.signal(signal.SIGTERM)
         assert await survivor.exit_code() == 0
