@@ -124,7 +124,8 @@ async def _open_storage(value: Running, stack: AsyncExitStack) -> None:
     service, common = value.service, value.common
     for variable in ("database_url", "relay_database_url"):
         if not getattr(common, variable):
-            raise SettingsError(f"Set {service.name}_{variable}".upper())
+            name = f"{service.name}_{variable}".upper()
+            raise SettingsError(f"Set {name}: the service cannot start without.")
     assert service.migrations is not None
     await _checked(common.database_url, service)
     value.storage = await stack.enter_async_context(

@@ -118,6 +118,23 @@ async def test_consumers_move_on_after_the_broker_was_killed_again_and_again(
     await shelves.arrived(within=60)
 
 
+async def test_services_start_without_the_broker_and_tell_when_it_comes(
+    breakable: Parts,
+) -> None:
+    kafka = breakable.kafka
+    assert kafka is not None
+    await kafka.stop()
+    try:
+        async with running_pair(breakable.environment) as started:
+            pair = started.fresh()
+            assert await pair.put("lamp", "on") == 1
+            await kafka.start()
+            await eventually(lambda: pair.mirror.copies(pair.tenant), within=30)
+    finally:
+        if kafka.pid is None:
+            await kafka.start()
+
+
 async def test_a_broadcast_hears_again_after_the_broker_was_away(both: Pair) -> None:
     pair = both.fresh()
     words: list[str] = []

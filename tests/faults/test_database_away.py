@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import pytest
 import pytest_asyncio
 
 from libs.common.bus.work import dead_letter_topic
@@ -15,7 +16,8 @@ from tests.faults.evidence import settled
 from tests.faults.writers import Oracle, writing
 from tests.service.common.letters import letters, post
 from tests.service.common.pair import Pair, running_pair
-from tests.service.common.shelf import THINGS
+from tests.service.common.shelf import SHELF, THINGS, environment_of
+from tests.serving import prepared, served
 from tests.waiting import eventually
 
 AWAY_SECONDS = 6.0
@@ -72,6 +74,25 @@ async def test_facts_wait_for_the_database_and_none_is_given_up(
     effects = await pair.mirror.effects(pair.tenant)
     assert [effect.version for effect in effects] == list(range(1, version + 1))
     assert len(await letters(pair.environment, DEAD)) == dead_before
+
+
+async def test_a_service_waits_at_its_start_for_the_database(breakable: Parts) -> None:
+    postgres = breakable.postgres
+    assert postgres is not None
+    await prepared([SHELF], environment_of(breakable.environment))
+    await postgres.stop()
+    starting = asyncio.create_task(_put_a_thing(breakable))
+    try:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(starting), 1)
+    finally:
+        await postgres.start()
+    assert await asyncio.wait_for(starting, 15) == 200
+
+
+async def _put_a_thing(breakable: Parts) -> int:
+    async with served(SHELF, environment_of(breakable.environment)) as client:
+        return (await client.ask("POST", "/things", {"thing": "lamp", "word": "on"})).status
 
 
 async def test_clients_hear_503_with_retry_after_and_nothing_acknowledged_is_lost(
