@@ -73,9 +73,9 @@ class Evidence:
     def settled(self) -> bool:
         """Whether everything that is there has been told and heard."""
         seen = {(s.topic == RUNS, s.key, s.version) for s in self.sightings}
-        return self.known_runs == self.runs and all(
-            (True, run_id, version) in seen for run_id, version in self.runs.items()
-        )
+        wanted = {(True, run_id, version) for run_id, version in self.runs.items()}
+        wanted |= {(False, experiment_id, 1) for experiment_id in self.experiments}
+        return self.known_runs == self.runs and wanted <= seen
 
 
 async def gathered(env: Mapping[str, str], tenant: Tenant) -> Evidence:

@@ -54,7 +54,9 @@ async def letters(env: Mapping[str, str], topic: str) -> list[Letter]:
                     partition, []
                 ):
                     headers = dict(record.headers)
-                    found.append(Letter(partition.partition, record.key, record.value, headers))
+                    found.append(
+                        Letter(partition.partition, record.key or b"", record.value, headers)
+                    )
         return found
     finally:
         await consumer.stop()

@@ -195,6 +195,7 @@ async def _ears(_: Running) -> AsyncIterator[Ears]:
     yield Ears()
 
 
+EARS: Final = Subscription("ears", (THINGS,), any_fact=hear, kind="broadcast", connected=connected)
 MIRROR: Final = Service(
     name="mirror",
     settings=None,
@@ -202,7 +203,7 @@ MIRROR: Final = Service(
     publishes=(COPIES,),
     subscriptions=(
         Subscription("things", (THINGS,), any_fact=copy),
-        Subscription("ears", (THINGS,), any_fact=hear, kind="broadcast", connected=connected),
+        EARS,
     ),
     migrations=_FOLDER / "mirror",
     tables={"copies": "tenant", "effects": "tenant"},

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -11,8 +12,9 @@ from libs.common.bus.link import Broker
 from libs.common.events.envelope import Headers
 from services.steps import prepare
 from tests.service.common.letters import Letter, letters, post
-from tests.service.common.pair import Copy, Mirror, Pair, running_pair
-from tests.service.common.shelf import MIRROR, SHELF, THINGS
+from tests.service.common.pair import Copy, Mirror, Pair
+from tests.service.common.shelf import EARS, MIRROR, SHELF, THINGS, environment_of
+from tests.serving import served
 from tests.signing import Tenant
 from tests.waiting import eventually
 
@@ -176,19 +178,14 @@ async def test_a_late_fact_does_not_undo_a_newer_one(pair: Pair) -> None:
 async def test_a_broadcast_is_heard_by_every_replica(
     pair: Pair, platform_environment: dict[str, str]
 ) -> None:
-    async with running_pair(platform_environment, "two") as second:
-        for mirror in (pair.mirror, second.mirror):
+    listener = replace(MIRROR, subscriptions=(EARS,))
+    async with served(listener, environment_of(platform_environment, "two")) as second:
+        for mirror in (pair.mirror, Mirror(second.running)):
             await connected(mirror)
         for number in range(10):
             await pair.put("bell", str(number))
-        for mirror in (pair.mirror, second.mirror):
+        for mirror in (pair.mirror, Mirror(second.running)):
             assert await heard_by(mirror, pair.tenant, 10) == [str(number) for number in range(10)]
-
-        async def once() -> bool:
-            return len(await pair.mirror.effects(pair.tenant)) >= 10
-
-        await eventually(once, within=20)
-        assert len(await pair.mirror.effects(pair.tenant)) == 10
 
 
 async def test_preparing_again_changes_nothing(pair: Pair) -> None:
