@@ -8,7 +8,6 @@ LOCKS := requirements/runtime.lock requirements/embedded.lock
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links $(UPGRADE)
 
-UV_VERSION = $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements/installer.lock)
 INSTALL := $(UV) pip install --python $(PY) --require-hashes
 # Where no index can be reached, what this user fetched before serves; its hashes are checked too.
 install = $(INSTALL) $(1) >&2 || { \
@@ -74,9 +73,7 @@ $(VENV)/.installer: requirements/installer.lock
 	@$(PYTHON) -m venv $(VENV) >&2 || { \
 		echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-		-r requirements/installer.lock >&2 || { \
-		echo "No package index reached: looking for an installer of the same version here …" >&2; \
-		uv --version | grep -qxE "uv $(UV_VERSION)( .*)?" && cp "$$(command -v uv)" $(UV); }
+		-r requirements/installer.lock >&2
 	@touch $@
 
 $(VENV)/.runtime: $(VENV)/.installer $(LOCKS)

@@ -36,10 +36,10 @@ async def listening(
     keep_alive_seconds: int = 5,
 ) -> AsyncIterator[str]:
     """Serve `app` while inside; gives its URL. What is still open at the end is cut."""
-    bound = port or free_port()
+    # Bound here and not by its number, which somebody else could have taken meanwhile.
+    door = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(
         app,
-        port=bound,
         http=http,
         interface="asgi3",
         lifespan="off",
@@ -48,10 +48,10 @@ async def listening(
         timeout_graceful_shutdown=1,
     )
     server = _Server(config)
-    task = asyncio.create_task(server.serve())
+    task = asyncio.create_task(server.serve(sockets=[door]))
     try:
         await eventually(lambda: server.started or task.done())
-        yield f"http://127.0.0.1:{bound}"
+        yield f"http://127.0.0.1:{door.getsockname()[1]}"
     finally:
         server.should_exit = True
         await asyncio.gather(task, return_exceptions=True)

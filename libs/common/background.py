@@ -9,6 +9,7 @@ from libs.common.telemetry.logs import logger
 
 Job = Callable[[], Awaitable[Any]]
 AGAIN_SECONDS: Final = 1.0
+GIVEN_UP_AFTER: Final = 30
 _log = logger(__name__)
 
 
@@ -44,10 +45,16 @@ def asked_to_end() -> bool:
 
 
 async def ended(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel `tasks` and wait until they have ended."""
+    """Cancel `tasks` and wait until they have ended, or for half a minute."""
     left = set(tasks)
-    while left:
+    for _ in range(GIVEN_UP_AFTER):
+        if not left:
+            return
         # Asked again until it ends: a wait_for that is just done swallows a cancellation.
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=1)
+    for task in left:
+        # A process that cannot end is worse than a task left behind in one that does.
+        place = task.get_stack(limit=1)
+        _log.error("task_does_not_end", task=task.get_name(), place=repr(place))

@@ -16,7 +16,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from libs.common.background import asked_to_end, background
+from libs.common.background import asked_to_end, background, ended
 from libs.common.events.envelope import Headers
 from libs.common.telemetry.logs import logger
 
@@ -143,8 +143,11 @@ async def _stop(client: AIOKafkaProducer) -> None:
     try:
         await asyncio.wait_for(client.stop(), 3)
     except (KafkaError, OSError, TimeoutError) as problem:
-        # What it could not send must not be sent later, behind its successor's back.
+        # What it could not send must not be sent later, behind its successor's back; and a sender
+        # that was left running would outlive us.
         await client.client.close()
+        if (sender := client._sender.sender_task) is not None:  # noqa: SLF001 - no other way to it
+            await ended([sender])
         _log.info("producer_stopped_hard", error=repr(problem))
 
 
