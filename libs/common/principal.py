@@ -7,13 +7,14 @@ subject and scopes, never the grants: the service that owns the resource decides
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import jwt
 import msgspec
 from jwt.types import Options
 
+from libs.common.access.rights import NO_RIGHTS, Rights
 from libs.common.errors import unauthenticated, unavailable
 
 PRINCIPAL_HEADER: Final = "x-maestro-principal"
@@ -29,8 +30,9 @@ _CLAIMS: Final = ["iss", "aud", "sub", "act", "tenant", "tno", "ws", "scope", "p
 class Principal:
     """A verified caller; `tenant` is a UUID, `tenant_no` its short number inside tables.
 
-    `actor` is the id of the credential that was used, `epoch` the policy epoch it was minted in,
-    `expires_at` seconds since 1970, `token` the signed form for an exchange.
+    `actor` is the id of the credential that was used,
+    `expires_at` seconds since 1970, `token` the signed form for an exchange. `epoch` is the version
+    of the subject's access, and `rights` are what that access allows: none until they are given.
     """
 
     tenant: str
@@ -43,6 +45,7 @@ class Principal:
     epoch: int
     expires_at: int
     token: str
+    rights: Rights = field(default=NO_RIGHTS, compare=False, repr=False)
 
 
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]

@@ -14,6 +14,8 @@ import msgspec
 import uvicorn
 
 from libs.common import failpoints
+from libs.common.access.asking import asks_auth
+from libs.common.access.authority import Authority
 from libs.common.background import Job, background
 from libs.common.bus.broadcast import Broadcast
 from libs.common.bus.link import Broker, Producer, open_producer
@@ -45,6 +47,9 @@ async def running(
     """
     shared = load(Shared, "MAESTRO", env)
     common = load(Common, service.name, env)
+    if "auth" in service.peers and not common.auth_client_secret:
+        name = f"{service.name}_auth_client_secret".upper()
+        raise SettingsError(f"Set {name}: the service cannot start without.")
     failpoints.arm(shared.failpoints, image=shared.image)
     async with AsyncExitStack() as stack:
         tracing = open_tracing(service.name, env)
@@ -59,8 +64,11 @@ async def running(
             peers=peers,
             tracing=tracing,
             topic_of={fact: topic for topic in service.publishes for fact in topic.facts.values()},
+            authority=Authority(asks_auth(service.name, common.auth_client_secret, peers)),
             wake=_nobody,
         )
+        if service.asks is not None:
+            value.authority = Authority(service.asks(value))
         if service.migrations is not None:
             await _open_storage(value, stack)
         if service.opens is not None:

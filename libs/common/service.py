@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from libs.common.access.authority import Ask, Authority
 from libs.common.contracts.topic import Topic
 from libs.common.database.pool import Database
 from libs.common.events.envelope import Event
@@ -62,6 +63,7 @@ class Service:
 
     `tables` declares each table's class: "tenant", "platform: why" or "lookup: why"; the
     catalogue test fails on an undeclared one. `peers` are the services it may call over HTTP.
+    `asks` says how to learn what a caller may do, where that is not by asking auth.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Service:
     peers: tuple[str, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
     opens: Callable[["Running"], Any] | None = None
+    asks: Callable[["Running"], Ask] | None = None
 
 
 @dataclass(slots=True)
@@ -94,6 +97,7 @@ class Running:
     peers: Mapping[str, ASGIApp]
     tracing: Tracing
     topic_of: Mapping[type[msgspec.Struct], Topic]
+    authority: Authority
     wake: Callable[[], None]
     state: Any = None
     ready: bool = False

@@ -18,14 +18,15 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
 
     The URLs are PostgreSQL URLs of two roles, absent where the service owns no schema: `database_url` for requests and consumers,
     `relay_database_url` for the message relay, which needs a direct connection (no transaction
-    pooler). `pool_size` counts connections, `drain_seconds` bounds the wait for open requests at
-    SIGTERM.
+    pooler). `auth_client_secret` is what it shows to auth when it asks. `pool_size` counts
+    connections, `drain_seconds` bounds the wait for open requests at SIGTERM.
     """
 
     kafka_username: str
     kafka_password: str
     database_url: str = ""
     relay_database_url: str = ""
+    auth_client_secret: str = ""
     pool_size: int = 8
     drain_seconds: float = 20.0
 

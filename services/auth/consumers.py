@@ -15,6 +15,7 @@ AUDITED: Final[tuple[Topic, ...]] = (
     auth.TENANTS,
     auth.USERS,
     auth.TOKENS,
+    auth.ACCESS,
     tracking.EXPERIMENTS,
     tracking.RUNS,
     tracking.LOGGED_MODELS,

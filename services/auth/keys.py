@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from libs.common.database import Database
 from services.auth.model.signing import PublishedKey, SigningKey, unseal
-from services.auth.queries import published_keys
+from services.auth.queries.credentials import published_keys
 
 # A new key is published for longer than this before it signs (commands/keys.py), so every
 # process has read it by then.

@@ -17,7 +17,7 @@ from libs.common.contracts.auth import (
 )
 from libs.common.service import Snapshot
 from services.auth.model.credential import subject_of
-from services.auth.queries import LIVING_TOKENS, MEMBERS, OWN_TENANT
+from services.auth.queries.credentials import LIVING_TOKENS, MEMBERS, OWN_TENANT
 
 
 def _tenant(row: Record) -> TenantSnapshot:

@@ -34,12 +34,17 @@ _log = logger(__name__)
 class Passport(msgspec.Struct, frozen=True):
     """The signed principals of one credential, by service, until they are to be had anew.
 
-    `actor` is the token's id; times are seconds since 1970: `minted_at` by auth, usable before
+    `actor` is the token's id, `subject` whom it speaks for in `tenant`, a UUID whose short number is
+    `tenant_no` and whose limits are those of `plan`. Times are seconds since 1970: `minted_at` by auth, usable before
     `expires_at`, to be renewed from `renew_at` on.
     """
 
     principals: dict[str, bytes]
     actor: str
+    subject: str
+    tenant: str
+    tenant_no: int
+    plan: str
     minted_at: float
     renew_at: float
     expires_at: float
@@ -48,6 +53,10 @@ class Passport(msgspec.Struct, frozen=True):
 class _Granted(msgspec.Struct):
     principals: dict[str, str]
     actor: str
+    subject: str
+    tenant: str
+    tenant_no: int
+    plan: str
     expires_in: int
     issued_at: int
 
@@ -109,6 +118,10 @@ class Exchange:
         return Passport(
             principals={name: raw.encode() for name, raw in granted.principals.items()},
             actor=granted.actor,
+            subject=granted.subject,
+            tenant=granted.tenant,
+            tenant_no=granted.tenant_no,
+            plan=granted.plan,
             minted_at=float(granted.issued_at),
             renew_at=ends_at - _RENEWED_SECONDS,
             expires_at=asked_at + life,

@@ -21,9 +21,8 @@ from services.gateway.shared_cache import ANSWER_SECONDS, SharedCache
 @asynccontextmanager
 async def opens(running: Running) -> AsyncIterator[Principals]:
     """The principals' cache, over Redis where there is one, for as long as the gateway lives."""
-    settings: Settings = running.settings
     store = _redis(running.shared.redis_url) if running.shared.redis_url else None
-    exchange = Exchange(running.peers, settings.auth_client_secret, UPSTREAMS)
+    exchange = Exchange(running.peers, running.common.auth_client_secret, UPSTREAMS)
     principals = Principals(exchange, SharedCache(store, UPSTREAMS))
     try:
         yield principals

@@ -10,12 +10,10 @@ from libs.common.settings import SettingsError
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the gateway reads beyond what every process reads.
 
-    `auth_client_secret` is what it shows to auth when it exchanges a credential.
     `metrics_allowed` lists the networks that may read /metrics, loopback alone by default.
     `upstream_seconds` is how long a service may be silent before the gateway answers for it.
     """
 
-    auth_client_secret: str
     metrics_allowed: str = "127.0.0.0/8,::1/128"
     upstream_seconds: float = 60.0
 

@@ -3,21 +3,21 @@
 from pathlib import Path
 from typing import Final
 
+from libs.common.access.hearing import ACCESS_CHANGES
 from libs.common.contracts.registry import MODEL_VERSIONS, REGISTERED_MODELS
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.registry.api import api
 from services.registry.consumers import LOGGED_MODELS, RUNS
-from services.registry.settings import Settings
 from services.registry.snapshots import SNAPSHOTS
 from services.registry.state import opens
 
 SERVICE: Final = Service(
     name="registry",
-    settings=Settings,
+    settings=None,
     api=api,
     publishes=(REGISTERED_MODELS, MODEL_VERSIONS),
-    subscriptions=(KNOWN_TENANTS, RUNS, LOGGED_MODELS),
+    subscriptions=(KNOWN_TENANTS, ACCESS_CHANGES, RUNS, LOGGED_MODELS),
     migrations=Path(__file__).with_name("migrations"),
     tables={
         "registered_models": "tenant",

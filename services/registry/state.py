@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from libs.common.http.exchange import PrincipalExchange
 from libs.common.service import Running
-from services.registry.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +18,5 @@ class State:
 @asynccontextmanager
 async def opens(running: Running) -> AsyncIterator[State]:
     """The registry's state while it runs."""
-    settings: Settings | None = running.settings
-    secret = settings.auth_client_secret if settings else ""
+    secret = running.common.auth_client_secret
     yield State(PrincipalExchange(running.name, secret, running.peers))

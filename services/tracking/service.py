@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from libs.common.access.hearing import ACCESS_CHANGES
 from libs.common.contracts.tracking import EXPERIMENTS, LOGGED_MODELS, RUN_METRICS, RUNS
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
@@ -28,9 +29,10 @@ SERVICE: Final = Service(
     settings=Settings,
     api=api,
     publishes=(EXPERIMENTS, RUNS, LOGGED_MODELS, RUN_METRICS),
-    subscriptions=(KNOWN_TENANTS, MODEL_VERSIONS),
+    subscriptions=(KNOWN_TENANTS, ACCESS_CHANGES, MODEL_VERSIONS),
     migrations=Path(__file__).with_name("migrations"),
     tables=dict.fromkeys(_TENANT_TABLES, "tenant"),
+    peers=("auth",),
     snapshots=(EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT, LOGGED_MODEL_SNAPSHOT),
     opens=open_state,
 )

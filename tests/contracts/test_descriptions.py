@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PUBLIC_PATHS = {
     "/.well-known/jwks.json",
     "/internal/token",
+    "/internal/access",
     "/version",
     "/api/3.0/mlflow/server-info",
     "/ajax-api/3.0/mlflow/server-info",

@@ -27,6 +27,10 @@ def passport(now: float, actor: str = "token-1", life: float = LIFE) -> Passport
     return Passport(
         principals={name: f"{name}-{actor}-{now}".encode() for name in AUDIENCES},
         actor=actor,
+        subject="user:1",
+        tenant="00000000-0000-4000-8000-000000000001",
+        tenant_no=1,
+        plan="free",
         minted_at=now,
         renew_at=now + life - 15,
         expires_at=now + life - 5,

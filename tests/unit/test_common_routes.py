@@ -31,19 +31,19 @@ class Order(msgspec.Struct):
     extras: list[str] = []
 
 
-@ROUTES.mlflow("POST", "2.0/mlflow/orders/create", permission="order.create")
+@ROUTES.mlflow("POST", "2.0/mlflow/orders/create", permission="model.register")
 async def create_order(call: Call, body: Order) -> object:
     if body.dish == "fire":
         raise KeyError("insides")
     return {"dish": body.dish, "plates": body.plates, "by": call.principal.subject}
 
 
-@ROUTES.mlflow("GET", "2.0/mlflow/orders/get", permission="order.read")
+@ROUTES.mlflow("GET", "2.0/mlflow/orders/get", permission="model.read")
 async def get_order(call: Call, body: Order) -> Order:
     return body
 
 
-@ROUTES.plain("PUT", "/orders/{number}/picture", permission="order.create")
+@ROUTES.plain("PUT", "/orders/{number}/picture", permission="model.register")
 async def put_picture(call: Call) -> Response:
     body = await read_body(call.request, limit=10)
     return Response(call.request.path_params["number"].encode() + b":" + body)
@@ -119,7 +119,7 @@ def test_a_body_that_is_no_struct_fails_where_it_is_declared() -> None:
 
         handler.__annotations__["body"] = kind
         with pytest.raises(TypeError, match="annotate its body with a msgspec Struct"):
-            Routes().plain("POST", "/x", permission="x")(handler)
+            Routes().plain("POST", "/x", permission="run.log")(handler)
 
 
 def test_a_body_without_an_annotation_fails_where_it_is_declared() -> None:
@@ -127,7 +127,7 @@ def test_a_body_without_an_annotation_fails_where_it_is_declared() -> None:
         return body
 
     with pytest.raises((TypeError, KeyError)):
-        Routes().plain("POST", "/x", permission="x")(handler)
+        Routes().plain("POST", "/x", permission="run.log")(handler)
 
 
 @pytest.mark.parametrize("prefix", ["/api", "/ajax-api"])

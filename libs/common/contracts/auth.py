@@ -1,6 +1,6 @@
 """Facts of auth: tenants, users and tokens."""
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -90,6 +90,43 @@ class TokenSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     token: Token
 
 
+class AccessRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule about a subject: `effect` (`allow`, `deny`) on `permissions` of some resources.
+
+    `kind` is `tenant` (everything), `workspace` (all that is in one), `experiment` or `model`, the
+    last two by `pattern`: a name, a prefix ending in `*`, or `*`. `because` says where the rule
+    comes from (`role viewer`, `grant …`), `expires_at` (milliseconds since 1970) when it ends.
+    """
+
+    rule_id: str
+    effect: Literal["allow", "deny"]
+    permissions: list[str]
+    kind: Literal["tenant", "workspace", "experiment", "model"] = "tenant"
+    workspace_id: int = 0
+    pattern: str = "*"
+    expires_at: int | None = None
+    because: str = ""
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a subject of the tenant may do; `status` is `active`, `suspended` or `removed`."""
+
+    subject: str
+    status: str
+    rules: list[AccessRule] = []
+
+
+class AccessChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """What a subject may do changed; whoever decides by an older version asks anew."""
+
+    version: int
+    access: Access
+
+
+def _access_key(fact: AccessChanged) -> str:
+    return fact.access.subject
+
+
 def _tenant_key(fact: TenantCreated) -> str:
     return fact.tenant.tenant
 
@@ -113,3 +150,4 @@ TOKENS: Final = Topic(
     {"issued": TokenIssued, "revoked": TokenRevoked, "snapshot": TokenSnapshot},
     _token_key,
 )
+ACCESS: Final = Topic("auth.access.v1", {"changed": AccessChanged}, _access_key)

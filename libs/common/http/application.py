@@ -81,7 +81,7 @@ class _Dispatcher:
     async def _respond(self, route: Route, scope: Scope, receive: Receive) -> Response:
         request = Request(scope, receive)
         caller = await caller_of(self._running, route, request.headers)
-        call = Call(request, self._running, caller)
+        call = Call(request, self._running, caller, route.permission)
         try:
             if route.streams:
                 return answer_of(await route.handler(call))

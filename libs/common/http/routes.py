@@ -2,13 +2,15 @@
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, get_type_hints
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.common.access.guard import not_allowed
+from libs.common.access.permissions import PERMISSIONS
 from libs.common.principal import PRINCIPAL_HEADER, Principal
 from libs.common.service import Running
 
@@ -26,6 +28,8 @@ class Call:
     request: Request
     running: Running
     caller: Principal | None
+    # What the route declares that its caller must be allowed.
+    permission: str = PUBLIC
 
     @property
     def principal(self) -> Principal:
@@ -82,6 +86,9 @@ class Routes:
     def _declare(
         self, method: str, paths: tuple[str, ...], permission: str
     ) -> Callable[[Handler], Handler]:
+        if permission != PUBLIC and permission not in PERMISSIONS:
+            raise LookupError(f"{permission} is no permission: see libs/common/access/permissions")
+
         def declare(handler: Handler) -> Handler:
             body = _body_of(handler)
             streams = body is None and method in ("PUT", "POST", "PATCH")
@@ -110,7 +117,20 @@ def answer_of(result: Any) -> Response:
 
 
 async def caller_of(running: Running, route: Route, headers: Mapping[str, str]) -> Principal | None:
-    """The verified caller of a request, None on a public route."""
+    """The verified caller of a request with its rights, None on a public route.
+
+    Whoever may do this nowhere is refused here; on which resources one may is the handler's to ask.
+    """
     if route.permission == PUBLIC:
         return None
-    return await running.verifier.verify(headers.get(PRINCIPAL_HEADER))
+    caller = await principal_of(running, headers)
+    selection = caller.rights.selection(route.permission, caller.workspace_id)
+    if selection.nothing and not route.permission.endswith(".read"):
+        raise not_allowed(route.permission, "anything here", "")
+    return caller
+
+
+async def principal_of(running: Running, headers: Mapping[str, str]) -> Principal:
+    """The verified caller with its rights; a 401 refusal where there is none."""
+    caller = await running.verifier.verify(headers.get(PRINCIPAL_HEADER))
+    return replace(caller, rights=await running.authority.rights(caller))

@@ -5,12 +5,9 @@ It differs from the RFC in one extension: where several audiences are asked for,
 the gateway has no route to it.
 """
 
-import base64
-import binascii
-import hmac
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import parse_qsl, unquote_plus
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.requests import Request
@@ -19,6 +16,7 @@ from starlette.responses import Response
 from libs.common.errors import Refusal
 from libs.common.http.application import read_body
 from libs.common.http.routes import PUBLIC, Call, Routes
+from services.auth.api.clients import client_of
 from services.auth.commands.exchange import Exchanged, exchange_principal, exchange_secret
 from services.auth.model.credential import CredentialRefused
 from services.auth.state import State
@@ -70,7 +68,9 @@ async def exchange_token(call: Call) -> Response:
     """A service exchanges what it was shown for principals, showing its own secret."""
     state: State = call.running.state
     try:
-        client = _client_of(call.request, state.clients)
+        client = client_of(call.request, state.clients)
+        if client is None:
+            raise _RefusedError("invalid_client", "unknown client or wrong secret", status=401)
         form = _form_of(await _read(call.request), state.audiences)
         exchanged = await _exchange(call, state, client, form)
     except CredentialRefused as refused:
@@ -93,22 +93,6 @@ async def _exchange(call: Call, state: State, client: str, form: Form) -> Exchan
             raise
         raise CredentialRefused("the principal is not valid, or not for this service") from None
     return await exchange_principal(database, state.keys, principal, form.audiences)
-
-
-def _client_of(request: Request, clients: dict[str, str]) -> str:
-    """The service that asks; its secret is compared in constant time, known or not."""
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    try:
-        pair = base64.b64decode(encoded, validate=True).decode() if scheme == "Basic" else ""
-    except (binascii.Error, UnicodeDecodeError):
-        pair = ""
-    # Both halves are form-encoded before they are joined (RFC 6749, 2.3.1).
-    name, _, secret = (unquote_plus(part) for part in pair.partition(":"))
-    known = clients.get(name)
-    expected = known if known is not None else "\x00"
-    if not hmac.compare_digest(secret.encode(), expected.encode()) or known is None:
-        raise _RefusedError("invalid_client", "unknown client or wrong secret", status=401)
-    return name
 
 
 async def _read(request: Request) -> list[tuple[str, str]]:
@@ -152,9 +136,21 @@ def _answer(exchanged: Exchanged, audiences: tuple[str, ...]) -> Response:
         body["access_token"] = exchanged.principals[audiences[0]]
     else:
         body["principals"] = exchanged.principals
-        body["actor"] = exchanged.actor
-        body["issued_at"] = exchanged.issued_at
+        body |= _about(exchanged)
     return _json(body, 200)
+
+
+def _about(exchanged: Exchanged) -> dict[str, object]:
+    """What the gateway must know of a credential, as it cannot read it from the principals."""
+    known = exchanged.credential
+    return {
+        "actor": str(known.token_id),
+        "subject": known.subject,
+        "tenant": str(known.tenant_id),
+        "tenant_no": known.tenant_no,
+        "plan": known.plan,
+        "issued_at": exchanged.issued_at,
+    }
 
 
 def _answer_refused(refused: _RefusedError) -> Response:

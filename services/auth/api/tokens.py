@@ -1,35 +1,18 @@
 """A member's own tokens: make one, list them, end one."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter
 
-from libs.common.principal import PRINCIPAL_HEADER, Principal
-from libs.common.service import Running
+from libs.common.http.own import Caller, Here, guarded
 from services.auth.commands.tokens import end_token, issue_token, user_of
-from services.auth.queries import tokens_of
-from services.auth.schemas import IssuedTokenBody, NewTokenBody, TokenBody, TokenListBody
+from services.auth.queries.credentials import tokens_of
+from services.auth.schemas.tokens import IssuedTokenBody, NewTokenBody, TokenBody, TokenListBody
 
 router = APIRouter(prefix="/api/maestro/v1/tokens", tags=["tokens"])
 
 
-def running_of(request: Request) -> Running:
-    """The service this request came to."""
-    running: Running = request.app.state.running
-    return running
-
-
-async def caller_of(request: Request) -> Principal:
-    """The verified caller; raises a 401 refusal where there is none."""
-    return await running_of(request).verifier.verify(request.headers.get(PRINCIPAL_HEADER))
-
-
-Caller = Annotated[Principal, Depends(caller_of)]
-Here = Annotated[Running, Depends(running_of)]
-
-
-@router.post("", status_code=201, openapi_extra={"x-permission": "token.create"})
+@router.post("", status_code=201, **guarded("token.own"))
 async def create_token(body: NewTokenBody, caller: Caller, running: Here) -> IssuedTokenBody:
     """Make a token for yourself; its secret is in this answer and nowhere else."""
     issued = await issue_token(running, caller, body.name, body.expires_in_days)
@@ -42,7 +25,7 @@ async def create_token(body: NewTokenBody, caller: Caller, running: Here) -> Iss
     )
 
 
-@router.get("", openapi_extra={"x-permission": "token.read"})
+@router.get("", **guarded("token.own"))
 async def list_tokens(caller: Caller, running: Here) -> TokenListBody:
     """Your tokens, ended ones too; never their secrets."""
     async with running.database.reading(caller.tenant_no) as connection:
@@ -63,7 +46,7 @@ async def list_tokens(caller: Caller, running: Here) -> TokenListBody:
     )
 
 
-@router.delete("/{token_id}", status_code=204, openapi_extra={"x-permission": "token.delete"})
+@router.delete("/{token_id}", status_code=204, **guarded("token.own"))
 async def delete_token(token_id: UUID, caller: Caller, running: Here) -> None:
     """End one of your tokens, everywhere and at once; ending it twice is no error."""
     await end_token(running, caller, token_id)

@@ -11,21 +11,21 @@ from services.auth.keys import KeyRing
 from services.auth.model.credential import MALFORMED, UNKNOWN, Credential, CredentialRefused
 from services.auth.model.principals import lifetime, mint
 from services.auth.model.secrets import digest, is_well_formed
-from services.auth.queries import credential, whose_digest
-from services.auth.store import note_use
+from services.auth.queries.credentials import credential, whose_digest
+from services.auth.store.identity import note_use
 
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
     """Signed principals by audience, for `expires_in` seconds from `issued_at` (since 1970).
 
-    `actor` is the credential's id.
+    `credential` is what they were minted for.
     """
 
     principals: dict[str, str]
     issued_at: int
     expires_in: int
-    actor: str
+    credential: Credential
 
 
 async def exchange_secret(
@@ -69,4 +69,4 @@ async def _mint_all(known: Credential, keys: KeyRing, audiences: Sequence[str]) 
     if seconds < 1:
         raise CredentialRefused("the token has expired")
     principals = {audience: mint(known, audience, key, now) for audience in audiences}
-    return Exchanged(principals, now, seconds, str(known.token_id))
+    return Exchanged(principals, now, seconds, known)

@@ -2,7 +2,7 @@
 
 from libs.common.contracts.auth import Token
 from services.auth.model.credential import subject_of
-from services.auth.store import StoredToken
+from services.auth.store.identity import StoredToken
 
 
 def token_state(stored: StoredToken) -> Token:

@@ -15,7 +15,14 @@ from services.auth.commands.facts import token_state
 from services.auth.commands.keys import ensure_signing_key
 from services.auth.model.credential import ALL_SCOPES, FIRST_WORKSPACE, subject_of
 from services.auth.model.secrets import digest, new_secret
-from services.auth.store import NewToken, add_member, add_tenant, add_token, has_tenant, lock_once
+from services.auth.store.identity import (
+    NewToken,
+    add_member,
+    add_tenant,
+    add_token,
+    has_tenant,
+    lock_once,
+)
 
 TENANT: Final = "default"
 OWNER: Final = "owner"

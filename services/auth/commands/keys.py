@@ -4,7 +4,12 @@ from typing import Final
 
 from libs.common.database import Connection, Database
 from services.auth.model.signing import new_signing_key, seal
-from services.auth.store import add_signing_key, drop_retired_keys, lock_once, needs_signing_key
+from services.auth.store.identity import (
+    add_signing_key,
+    drop_retired_keys,
+    lock_once,
+    needs_signing_key,
+)
 
 # Every verifier and every auth process has read a new key long before it signs, and an old one
 # stays published far longer than the principals it signed live.

@@ -9,7 +9,7 @@ from libs.common.events.outbox import Recording, unit_of_work
 from libs.common.principal import Principal
 from services.auth.commands.facts import token_state
 from services.auth.model.secrets import digest, new_secret
-from services.auth.store import NewToken, StoredToken, add_token, has_token, revoke_token
+from services.auth.store.identity import NewToken, StoredToken, add_token, has_token, revoke_token
 
 
 @dataclass(frozen=True, slots=True)

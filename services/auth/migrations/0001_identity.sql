@@ -11,7 +11,6 @@ CREATE TABLE tenants (
     name         text NOT NULL UNIQUE,
     plan         text NOT NULL DEFAULT 'free',
     status       text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'suspended')),
-    policy_epoch int4 NOT NULL DEFAULT 1,
     version      int4 NOT NULL DEFAULT 1,
     created_at   timestamptz NOT NULL DEFAULT now(),
     CHECK (name ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$')

@@ -9,9 +9,20 @@ FIRST_WORKSPACE: Final = 1
 ALL_SCOPES: Final = ("*",)
 
 
-def subject_of(user_id: UUID) -> str:
-    """How a user is named in principals, facts and the audit trail."""
-    return f"user:{user_id}"
+def subject_of(user_id: UUID, kind: str = "person") -> str:
+    """How a user is named in principals, facts and the audit trail: `user:…` or `service:…`."""
+    return f"service:{user_id}" if kind == "service" else f"user:{user_id}"
+
+
+def user_id_of(subject: str) -> UUID | None:
+    """The user behind a subject, None where it names none."""
+    kind, _, user_id = subject.partition(":")
+    if kind not in ("user", "service"):
+        return None
+    try:
+        return UUID(user_id)
+    except ValueError:
+        return None
 
 
 class CredentialRefused(Exception):
@@ -28,8 +39,10 @@ class Credential:
     tenant_no: int
     tenant_id: UUID
     tenant_status: str
-    policy_epoch: int
+    plan: str
+    access_version: int
     user_id: UUID
+    user_kind: str
     user_status: str
     membership_status: str
     token_id: UUID
@@ -43,7 +56,7 @@ class Credential:
     @property
     def subject(self) -> str:
         """Whom it speaks for, as it stands in the principal's `sub`."""
-        return subject_of(self.user_id)
+        return subject_of(self.user_id, self.user_kind)
 
     def insist_usable(self) -> None:
         """Raise CredentialRefused unless the credential may be used now."""
@@ -51,6 +64,8 @@ class Credential:
             raise CredentialRefused("the token was revoked")
         if self.expired:
             raise CredentialRefused("the token has expired")
+        if self.membership_status == "removed":
+            raise CredentialRefused("its holder is no member of the tenant any more")
         if "suspended" in (self.tenant_status, self.user_status, self.membership_status):
             raise CredentialRefused("the account is suspended")
 

@@ -38,7 +38,7 @@ def _claims(credential: Credential, audience: str, now: int) -> Mapping[str, Any
         "tno": credential.tenant_no,
         "ws": credential.workspace_id,
         "scope": " ".join(credential.scopes),
-        "pep": credential.policy_epoch,
+        "pep": credential.access_version,
         "iat": now,
         "nbf": now,
         "exp": now + lifetime(credential, now),

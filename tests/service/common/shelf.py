@@ -72,7 +72,7 @@ class PutThing(msgspec.Struct):
     word: str = ""
 
 
-@ROUTES.plain("POST", "/things", permission="thing.put")
+@ROUTES.plain("POST", "/things", permission="run.log")
 async def put_thing(call: Call, body: PutThing) -> object:
     """Create or change a thing; answers its version."""
     principal = call.principal
@@ -91,7 +91,7 @@ async def put_thing(call: Call, body: PutThing) -> object:
     return {"version": version}
 
 
-@ROUTES.plain("POST", "/mute", permission="thing.put")
+@ROUTES.plain("POST", "/mute", permission="run.log")
 async def put_mutely(call: Call, body: PutThing) -> object:
     """Change a thing and tell nobody, which the unit of work does not let pass."""
     async with unit_of_work(call.running, call.principal) as work:
@@ -99,7 +99,7 @@ async def put_mutely(call: Call, body: PutThing) -> object:
     return {}
 
 
-@ROUTES.plain("POST", "/silent", permission="thing.put")
+@ROUTES.plain("POST", "/silent", permission="run.log")
 async def put_silently(call: Call, body: PutThing) -> object:
     """Change a thing and declare that there is nothing to tell."""
     async with unit_of_work(call.running, call.principal) as work:

@@ -16,7 +16,7 @@ SELECT tenant_id::text AS id, tenant_no, name, status, version
 FROM tenants WHERE tenant_no = $1 AND tenant_id::text > $2 ORDER BY tenant_id::text LIMIT $3
 """
 MEMBERS: Final = """
-SELECT m.user_id::text AS id, u.login, m.role, m.status, m.version
+SELECT m.user_id::text AS id, u.login, coalesce(m.role, '') AS role, m.status, m.version
 FROM memberships m JOIN users u ON u.user_id = m.user_id
 WHERE m.tenant_no = $1 AND m.user_id::text > $2 ORDER BY m.user_id::text LIMIT $3
 """
@@ -66,8 +66,8 @@ async def credential(connection: Connection, tenant_no: int, token_id: UUID) -> 
     """A token with its member and tenant, as they stand now; None when it is not there."""
     row = await connection.fetchrow(
         """
-        SELECT k.tenant_no, t.tenant_id, t.status AS tenant_status, t.policy_epoch,
-               u.user_id, u.status AS user_status, m.status AS membership_status,
+        SELECT k.tenant_no, t.tenant_id, t.status AS tenant_status, t.plan, m.access_version,
+               u.user_id, u.kind AS user_kind, u.status AS user_status, m.status AS membership_status,
                k.token_id, k.workspace_id, k.scopes, k.expires_at,
                coalesce(k.expires_at <= now(), false) AS expired,
                k.revoked_at IS NOT NULL AS revoked,

@@ -1,0 +1,204 @@
+"""Rights: the rules about one subject and the scopes of one credential, compiled for decisions.
+
+Deny by default; an explicit deny wins over every allow, ownership too. A rule about a tenant or
+a workspace counts for all that is in it.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Final
+
+from libs.common.access.permissions import BIT, PERMISSIONS, Kind, mask
+from libs.common.access.selection import EVERYTHING, NOTHING, Names, Selection, merged, pattern
+from libs.common.contracts.auth import Access, AccessRule
+
+ALL_SCOPES: Final = ("*",)
+ANY_WORKSPACE: Final = 0
+# The kinds whose resources have names and owners that rules are about.
+_NAMED: Final = ("experiment", "model")
+_NEVER: Final = float("inf")
+_ON_RESOURCES: Final = mask(
+    [p.name for p in PERMISSIONS.values() if p.kind in _NAMED] + ["workspace.read"]
+)
+_NOBODY: Final = Selection(NOTHING, NOTHING, NOTHING, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether something is allowed, and the rule that decided; `rule` is None where none did."""
+
+    allowed: bool
+    why: str
+    rule: AccessRule | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rights:
+    """What a subject may do with one credential, as of version `version` of its access.
+
+    `until` is the time (seconds since 1970) at which a temporary rule ends and this must be
+    compiled anew.
+    """
+
+    subject: str
+    version: int
+    status: str
+    rules: tuple[AccessRule, ...]
+    scopes: tuple[str, ...]
+    until: float
+    _permitted: int = 0
+    _selections: dict[tuple[str, int], Selection] = field(default_factory=dict)
+
+    def selection(self, permission: str, workspace_id: int) -> Selection:
+        """The resources in a workspace on which `permission` is held; computed once."""
+        key = permission, workspace_id
+        found = self._selections.get(key)
+        if found is None:
+            found = self._selections[key] = self._select(permission, workspace_id)
+        return found
+
+    def allows(self, permission: str, workspace_id: int, name: str, owner: str = "") -> bool:
+        """Whether `permission` is held on the resource of that name and owner."""
+        return self.selection(permission, workspace_id).covers(name, owner)
+
+    def holds(self, permission: str, workspace_id: int = ANY_WORKSPACE) -> bool:
+        """Whether `permission` is held on the whole tenant, or on the whole of a workspace."""
+        selection = self.selection(permission, workspace_id)
+        return selection.allowed.everything and not selection.denied.everything
+
+    def enters(self, workspace_id: int) -> bool:
+        """Whether anything at all is allowed in a workspace: its name is then no secret."""
+        if (
+            self.status != "active"
+            or self.selection("workspace.read", workspace_id).denied.everything
+        ):
+            return False
+        return any(
+            rule.effect == "allow" and (rule.kind == "tenant" or rule.workspace_id == workspace_id)
+            for rule in self.rules
+        )
+
+    def decide(self, permission: str, workspace_id: int, name: str, owner: str = "") -> Decision:
+        """As `allows`, with the rule that decided."""
+        barred = self._barred(permission, name)
+        if barred:
+            return Decision(False, barred)
+        kind = PERMISSIONS[permission].kind
+        touching = [r for r in self.rules if _touches(r, permission, kind, workspace_id, name)]
+        for rule in touching:
+            if rule.effect == "deny":
+                return Decision(False, "an explicit deny wins", rule)
+        if owner and owner == self.subject and kind in _NAMED:
+            return Decision(True, "the owner of a resource may do everything with it")
+        for rule in touching:
+            return Decision(True, "allowed by a rule", rule)
+        return Decision(False, "no rule allows it")
+
+    def _barred(self, permission: str, name: str) -> str:
+        """Why no rule can allow it, empty where one could."""
+        if self.status != "active":
+            return f"the member is {self.status}"
+        if not self._permitted & BIT[permission]:
+            return "the credential's scopes leave it out"
+        kind = PERMISSIONS[permission].kind
+        if kind in _NAMED and not _scope(self.scopes, kind).covers(name):
+            return "the credential is scoped to other resources"
+        return ""
+
+    def _select(self, permission: str, workspace_id: int) -> Selection:
+        if self.status != "active" or not (self._permitted & BIT.get(permission, 0)):
+            return _NOBODY
+        kind = PERMISSIONS[permission].kind
+        parts: dict[str, list[Names]] = {"allow": [], "deny": []}
+        for rule in self.rules:
+            if _reaches(rule, permission, kind, workspace_id):
+                parts[rule.effect].append(_names(rule))
+        on_resources = kind in _NAMED
+        return Selection(
+            allowed=merged(parts["allow"]),
+            denied=merged(parts["deny"]),
+            within=_scope(self.scopes, kind) if on_resources else EVERYTHING,
+            owner=self.subject if on_resources else "",
+        )
+
+
+NO_RIGHTS: Final = Rights("", 0, "unknown", (), (), _NEVER)
+
+
+def compile_rights(
+    access: Access, version: int, scopes: Sequence[str], now: float | None = None
+) -> Rights:
+    """The rights that `access` gives to a credential with `scopes`, as of `now`."""
+    moment = time.time() if now is None else now
+    ends = [rule.expires_at / 1000 for rule in access.rules if rule.expires_at is not None]
+    return Rights(
+        subject=access.subject,
+        version=version,
+        status=access.status,
+        rules=tuple(
+            rule
+            for rule in access.rules
+            if rule.expires_at is None or rule.expires_at / 1000 > moment
+        ),
+        scopes=tuple(scopes),
+        until=min((end for end in ends if end > moment), default=_NEVER),
+        _permitted=permitted(scopes),
+    )
+
+
+def permitted(scopes: Sequence[str]) -> int:
+    """The permissions that scopes leave, as bits.
+
+    A scope is `*`, a permission (`run.log`), all of a kind (`run.*`), or a resource
+    (`experiment:team-a/*`, `model:fraud`), which narrows names and not permissions.
+    """
+    named = [scope for scope in scopes if ":" not in scope]
+    narrowed = len(named) < len(scopes)
+    bits = reduce(lambda found, scope: found | _bits(scope), named, 0)
+    if "*" in named or (narrowed and not named):
+        bits = mask(PERMISSIONS)
+    # A credential for some resources is for nothing that is about the tenant as a whole.
+    return bits & _ON_RESOURCES if narrowed else bits
+
+
+def is_scope(text: str) -> bool:
+    """Whether a text is a scope that means something."""
+    kind, colon, name = text.partition(":")
+    if colon:
+        return kind in ("experiment", "model") and bool(name)
+    return text == "*" or bool(_bits(text))
+
+
+def _bits(scope: str) -> int:
+    if scope.endswith(".*"):
+        return mask(name for name in PERMISSIONS if name.startswith(scope[:-1]))
+    return BIT.get(scope, 0)
+
+
+def _scope(scopes: Sequence[str], kind: Kind) -> Names:
+    """The names a credential is scoped to; a scope on one kind leaves nothing of the other."""
+    resources = [scope.partition(":") for scope in scopes if ":" in scope]
+    if not resources:
+        return EVERYTHING
+    return merged([pattern(name) for of, _, name in resources if of == kind])
+
+
+def _reaches(rule: AccessRule, permission: str, kind: Kind, workspace_id: int) -> bool:
+    """Whether a rule says anything about `permission` in a workspace, on whatever name."""
+    if permission not in rule.permissions:
+        return False
+    if rule.kind == "tenant":
+        return True
+    if rule.workspace_id != workspace_id:
+        return False
+    return rule.kind in ("workspace", kind)
+
+
+def _touches(rule: AccessRule, permission: str, kind: Kind, workspace_id: int, name: str) -> bool:
+    return _reaches(rule, permission, kind, workspace_id) and _names(rule).covers(name)
+
+
+def _names(rule: AccessRule) -> Names:
+    return pattern(rule.pattern) if rule.kind in _NAMED else EVERYTHING

@@ -1,0 +1,147 @@
+"""Which names of a workspace somebody reaches with a permission, in memory and as SQL.
+
+A selection is {everything | names | prefixes | what one owns} minus the same for what is denied,
+within what the credential is scoped to. A query filters by it in one predicate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+_LAST: Final = chr(0x10FFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A set of names: every one, some by their names, and all that begin in a certain way."""
+
+    everything: bool = False
+    exact: frozenset[str] = frozenset()
+    prefixes: tuple[str, ...] = ()
+
+    def covers(self, name: str) -> bool:
+        """Whether a name is in the set."""
+        return self.everything or name in self.exact or name.startswith(self.prefixes)
+
+    @property
+    def empty(self) -> bool:
+        """Whether no name is in the set."""
+        return not (self.everything or self.exact or self.prefixes)
+
+    @property
+    def lows(self) -> list[str]:
+        """The first name of each prefix's range."""
+        return list(self.prefixes)
+
+    @property
+    def highs(self) -> list[str]:
+        """The first name behind each prefix's range, in the order of code points."""
+        return [_after(prefix) for prefix in self.prefixes]
+
+
+NOTHING: Final = Names()
+EVERYTHING: Final = Names(everything=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is allowed less what is denied, within the credential's scope.
+
+    `owner` is whom ownership counts for, '' where it counts for nobody.
+    """
+
+    allowed: Names
+    denied: Names
+    within: Names
+    owner: str
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing needs to be asked of a resource: all are covered."""
+        return self.allowed.everything and self.denied.empty and self.within.everything
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no resource is covered, owned or not."""
+        return (
+            self.denied.everything or self.within.empty or (self.allowed.empty and not self.owner)
+        )
+
+    def covers(self, name: str, owner: str = "") -> bool:
+        """Whether a resource of that name and owner is covered."""
+        if self.denied.covers(name) or not self.within.covers(name):
+            return False
+        return self.allowed.covers(name) or bool(owner and owner == self.owner)
+
+
+def merged(parts: Sequence[Names]) -> Names:
+    """The names of all parts together; prefixes that others hold are left out."""
+    if any(part.everything for part in parts):
+        return EVERYTHING
+    prefixes: list[str] = []
+    for prefix in sorted({prefix for part in parts for prefix in part.prefixes}):
+        if not (prefixes and prefix.startswith(prefixes[-1])):
+            prefixes.append(prefix)
+    kept = tuple(prefixes)
+    exact = {name for part in parts for name in part.exact if not name.startswith(kept)}
+    return Names(exact=frozenset(exact), prefixes=kept)
+
+
+def pattern(text: str) -> Names:
+    """The names a grant's pattern means: `*` all, `team-a/*` a prefix, anything else itself."""
+    if text in ("", "*"):
+        return EVERYTHING
+    if text.endswith("*"):
+        return Names(prefixes=(text[:-1],))
+    return Names(exact=frozenset({text}))
+
+
+# Prefixes are ranges, because under row level security a comparison may use an index and LIKE may
+# not. `{name}` and `{owner}` are columns that a module of ours names, numbers stand for
+# the parameters of `predicate_values`.
+PREDICATE: Final = """((
+    {0}::bool OR {owner} = {1}::text OR {name} = ANY({2}::text[])
+    OR EXISTS (SELECT FROM unnest({3}::text[], {4}::text[]) AS b (low, high)
+               WHERE {name} COLLATE "C" >= b.low AND {name} COLLATE "C" < b.high)
+) AND NOT (
+    {5}::bool OR {name} = ANY({6}::text[])
+    OR EXISTS (SELECT FROM unnest({7}::text[], {8}::text[]) AS b (low, high)
+               WHERE {name} COLLATE "C" >= b.low AND {name} COLLATE "C" < b.high)
+) AND (
+    {9}::bool OR {name} = ANY({10}::text[])
+    OR EXISTS (SELECT FROM unnest({11}::text[], {12}::text[]) AS b (low, high)
+               WHERE {name} COLLATE "C" >= b.low AND {name} COLLATE "C" < b.high)
+))"""
+VALUES: Final = 13
+
+
+def predicate(name: str, owner: str, first: int) -> str:
+    """The predicate over two columns; its parameters are numbered from `first` on.
+
+    `name` and `owner` are constants of the calling module, never what a caller sent.
+    """
+    numbers = [f"${first + i}" for i in range(VALUES)]
+    return PREDICATE.format(*numbers, name=name, owner=owner)
+
+
+def predicate_values(selection: Selection) -> list[object]:
+    """The parameters of `predicate`, in order."""
+    allowed, denied, within = selection.allowed, selection.denied, selection.within
+    return [
+        *(allowed.everything, selection.owner or None),
+        *(sorted(allowed.exact), allowed.lows, allowed.highs),
+        *(denied.everything, sorted(denied.exact), denied.lows, denied.highs),
+        *(within.everything, sorted(within.exact), within.lows, within.highs),
+    ]
+
+
+def _after(prefix: str) -> str:
+    """The least text that is greater than everything with this prefix; '' if there is none."""
+    while prefix:
+        last = prefix[-1]
+        if last != _LAST:
+            # PostgreSQL holds no surrogates: the code point behind them is next.
+            following = 0xE000 if last == "\ud7ff" else ord(last) + 1
+            return prefix[:-1] + chr(following)
+        prefix = prefix[:-1]
+    return ""

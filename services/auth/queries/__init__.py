@@ -1,0 +1,1 @@
+"""Reads of auth: one function a question."""

@@ -1,0 +1,104 @@
+"""What members may do, as it stands: their role and their grants, flattened into rules."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from asyncpg import Record
+
+from libs.common.access.authority import Told
+from libs.common.access.roles import ROLES
+from libs.common.contracts.auth import Access, AccessRule
+from libs.common.database import Connection, Database
+from libs.common.principal import Principal
+from libs.common.service import Running
+from services.auth.model.credential import subject_of, user_id_of
+
+_MEMBER: Final = """
+SELECT m.user_id, u.kind, m.role, m.access_version,
+       CASE WHEN 'suspended' IN (t.status, u.status, m.status) THEN 'suspended' ELSE m.status END
+       AS status
+FROM memberships m
+JOIN tenants t ON t.tenant_no = m.tenant_no
+JOIN users u ON u.user_id = m.user_id
+WHERE m.tenant_no = $1 AND m.user_id = $2
+"""
+_GRANTS: Final = """
+SELECT grant_id, effect, role, permissions, kind, workspace_id, pattern,
+       (extract(epoch FROM expires_at) * 1000)::int8 AS expires_at
+FROM grants
+WHERE tenant_no = $1 AND user_id = $2 AND (expires_at IS NULL OR expires_at > now())
+ORDER BY created_at, grant_id
+"""
+_CUSTOM: Final = "SELECT name, permissions FROM roles WHERE tenant_no = $1 AND name = ANY($2)"
+
+
+async def access_of(connection: Connection, tenant_no: int, user_id: UUID) -> Told | None:
+    """What a member may do and the version of that; None for who never was a member."""
+    member = await connection.fetchrow(_MEMBER, tenant_no, user_id)
+    if member is None:
+        return None
+    grants = await connection.fetch(_GRANTS, tenant_no, user_id)
+    named = {row["role"] for row in [member, *grants] if row["role"] is not None}
+    roles = await permissions_of(connection, tenant_no, sorted(named))
+    rules = [_of_role(member["role"], roles)] if member["role"] in roles else []
+    rules += [_of_grant(row, roles) for row in grants]
+    return Told(
+        version=member["access_version"],
+        access=Access(
+            subject=subject_of(user_id, member["kind"]), status=member["status"], rules=rules
+        ),
+    )
+
+
+async def told_of(database: Database, tenant_no: int, subject: str) -> Told:
+    """What a subject may do; for who is no member, that it may do nothing."""
+    user_id = user_id_of(subject)
+    if user_id is not None:
+        async with database.reading(tenant_no) as connection:
+            told = await access_of(connection, tenant_no, user_id)
+        if told is not None and told.access.subject == subject:
+            return told
+    return Told(version=0, access=Access(subject=subject, status="removed"))
+
+
+def asks_itself(running: Running) -> Callable[[Principal], Awaitable[Told]]:
+    """How auth itself learns what a caller may do: from its own tables."""
+
+    async def ask(principal: Principal) -> Told:
+        return await told_of(running.database, principal.tenant_no, principal.subject)
+
+    return ask
+
+
+async def permissions_of(
+    connection: Connection, tenant_no: int, names: Sequence[str]
+) -> dict[str, list[str]]:
+    """The permissions of each role, built in or of the tenant; unknown names are left out."""
+    found = {name: sorted(ROLES[name]) for name in names if name in ROLES}
+    custom = [name for name in names if name not in ROLES]
+    if custom:
+        rows = await connection.fetch(_CUSTOM, tenant_no, custom)
+        found |= {row["name"]: list(row["permissions"]) for row in rows}
+    return found
+
+
+def _of_role(role: str, roles: Mapping[str, list[str]]) -> AccessRule:
+    return AccessRule(
+        rule_id=f"role:{role}", effect="allow", permissions=roles[role], because=f"role {role}"
+    )
+
+
+def _of_grant(row: Record, roles: Mapping[str, list[str]]) -> AccessRule:
+    role = row["role"]
+    what = "grant" if row["effect"] == "allow" else "deny"
+    return AccessRule(
+        rule_id=f"grant:{row['grant_id']}",
+        effect=row["effect"],
+        permissions=list(row["permissions"]) if role is None else roles.get(role, []),
+        kind=row["kind"],
+        workspace_id=row["workspace_id"],
+        pattern=row["pattern"],
+        expires_at=row["expires_at"],
+        because=f"{what} of role {role}" if role is not None else what,
+    )

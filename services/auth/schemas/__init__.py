@@ -1,0 +1,1 @@
+"""HTTP bodies of auth's own REST."""

@@ -1,0 +1,1 @@
+"""Saves what auth owns, on a connection; the caller commits."""
