@@ -32,6 +32,8 @@ class Client:
         self.running = value
         self.signer = signer
         self.tenant = tenant
+        # What the principal claims besides: another subject, other scopes.
+        self.claims: dict[str, Any] = {}
 
     def of(self, tenant: Tenant) -> "Client":
         """The same service as another tenant."""
@@ -48,7 +50,7 @@ class Client:
         raw: bytes | None = None,
     ) -> Reply:
         """One request; `body` is encoded as JSON, `raw` is sent as it is."""
-        principal = self.signer.principal(self.tenant, self.running.name)
+        principal = self.signer.principal(self.tenant, self.running.name, **self.claims)
         content = raw if raw is not None else b"" if body is None else msgspec.json.encode(body)
         return await call(
             self.app,

@@ -1,6 +1,7 @@
-"""HTTP bodies of the registry: MLflow's request messages, field by field (None is unset)."""
+"""HTTP bodies of the registry: MLflow's request messages, field by field (None is unset), our own."""
 
 import msgspec
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Tag(msgspec.Struct):
@@ -130,3 +131,21 @@ class VersionFile(msgspec.Struct):
     name: str = ""
     version: str = ""
     path: str = ""
+
+
+class OwnerBody(BaseModel):
+    """Who owns a registered model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    subject: str = Field(
+        pattern=r"^(user|service):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+        description="A member, as `user:<id>` or `service:<id>`.",
+        examples=["user:0190b5a2-7c1e-7a44-9a53-0c6a4e3a1f55"],
+    )
+
+
+class OwnerAnswer(BaseModel):
+    """Who owns a registered model."""
+
+    subject: str = Field(description="Empty where nobody owns it.")

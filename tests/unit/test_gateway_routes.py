@@ -35,6 +35,7 @@ def test_operations_go_to_their_owner(prefix: str, path: str, upstream: str) -> 
         ("/get-artifact", "tracking"),
         ("/api/maestro/v1/tokens", "auth"),
         ("/api/maestro/v1/tokens/42", "auth"),
+        ("/api/maestro/v1/models/fraud/owner", "registry"),
     ],
 )
 def test_paths_without_prefix(path: str, upstream: str) -> None:

@@ -8,13 +8,17 @@ from libs.common.contracts.topic import Topic
 
 
 class RegisteredModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered model as it stands: description, tags, and alias → version number."""
+    """A registered model as it stands: description, tags, and alias → version number.
+
+    `owner` is the subject that may do everything with it, empty where nobody owns it.
+    """
 
     name: str
     workspace_id: int
     description: str = ""
     tags: dict[str, str] = {}
     aliases: dict[str, str] = {}
+    owner: str = ""
 
 
 class RegisteredModelCreated(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +29,7 @@ class RegisteredModelCreated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegisteredModelChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered model's description, tags or aliases changed."""
+    """A registered model's description, tags, aliases or owner changed."""
 
     version: int
     model: RegisteredModel

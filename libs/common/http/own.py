@@ -27,6 +27,25 @@ Caller = Annotated[Principal, Depends(caller_of)]
 Here = Annotated[Running, Depends(running_of)]
 
 
+def permission_of(request: Request) -> str:
+    """The permission that a route was declared with as `on_resource`."""
+    declared: str = request.scope["route"].openapi_extra["x-permission"]
+    return declared
+
+
+Permission = Annotated[str, Depends(permission_of)]
+
+
+def on_resource(permission: str) -> dict[str, Any]:
+    """Arguments of a FastAPI route that decides about one resource.
+
+    Its handler takes the declared `Permission` and hands it to what decides, so that the two
+    cannot differ; it stands in the OpenAPI document as `x-permission`.
+    """
+    assert permission in PERMISSIONS, permission
+    return {"openapi_extra": {"x-permission": permission}}
+
+
 def guarded(permission: str) -> dict[str, Any]:
     """Arguments of a FastAPI route that is for those who hold `permission` on the whole tenant.
 

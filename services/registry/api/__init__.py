@@ -1,10 +1,10 @@
-"""HTTP in: MLflow's operations on registered models, aliases and model versions."""
+"""HTTP in: MLflow's operations on registered models, aliases and model versions; their owners."""
 
 from libs.common.http.application import application
 from libs.common.http.routes import Routes
 from libs.common.http.types import ASGIApp
 from libs.common.service import Running
-from services.registry.api import aliases, files, models, versions
+from services.registry.api import aliases, files, models, owners, versions
 
 
 def routes() -> Routes:
@@ -17,4 +17,4 @@ def routes() -> Routes:
 
 def api(running: Running) -> ASGIApp:
     """The ASGI app of the registry."""
-    return application(running, routes())
+    return application(running, routes(), routers=(owners.router,))

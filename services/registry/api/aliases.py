@@ -16,7 +16,9 @@ routes = Routes()
 async def set_registered_model_alias(call: Call, body: schemas.ModelAlias) -> dict[str, Any]:
     """Point an alias at a version."""
     require(body, "name", "alias", "version")
-    await commands.point(call.running, call.principal, body.name, body.alias, body.version)
+    await commands.point(
+        call.running, call.principal, call.permission, body.name, body.alias, body.version
+    )
     return {}
 
 
@@ -27,7 +29,9 @@ async def get_model_version_by_alias(call: Call, body: schemas.ModelAlias) -> di
     names.check_model_name(body.name)
     names.check_alias(body.alias)
     async with call.running.database.reading(call.principal.tenant_no) as connection:
-        _, found = await versions.by_alias(connection, call.principal, body.name, body.alias)
+        _, found = await versions.by_alias(
+            connection, call.principal, call.permission, body.name, body.alias
+        )
     return {"model_version": found}
 
 
@@ -35,5 +39,5 @@ async def get_model_version_by_alias(call: Call, body: schemas.ModelAlias) -> di
 async def delete_registered_model_alias(call: Call, body: schemas.ModelAlias) -> dict[str, Any]:
     """Remove an alias."""
     require(body, "name", "alias")
-    await commands.remove(call.running, call.principal, body.name, body.alias)
+    await commands.remove(call.running, call.principal, call.permission, body.name, body.alias)
     return {}

@@ -33,7 +33,9 @@ async def get_model_version_artifact(call: Call, body: schemas.VersionFile) -> R
     number = names.version_number(body.name, body.version)
     below = file_segments(body.path)
     async with call.running.database.reading(call.principal.tenant_no) as connection:
-        location = await versions.location(connection, call.principal, body.name, number)
+        location = await versions.location(
+            connection, call.principal, call.permission, body.name, number
+        )
     above = await place(call.running, call.principal, location)
     tracking = call.running.peers.get(_TRACKING)
     if tracking is None:

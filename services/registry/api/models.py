@@ -21,7 +21,9 @@ async def create_registered_model(
     require(body, "name")
     names.check_model_name(body.name)
     tags = names.tags_of(body.tags)
-    created = await commands.create(call.running, call.principal, body.name, body.description, tags)
+    created = await commands.create(
+        call.running, call.principal, call.permission, body.name, body.description, tags
+    )
     return {"registered_model": created}
 
 
@@ -31,7 +33,11 @@ async def get_registered_model(call: Call, body: schemas.NamedModel) -> dict[str
     require(body, "name")
     names.check_model_name(body.name)
     async with call.running.database.reading(call.principal.tenant_no) as connection:
-        return {"registered_model": await models.one(connection, call.principal, body.name)}
+        return {
+            "registered_model": await models.one(
+                connection, call.principal, call.permission, body.name
+            )
+        }
 
 
 @routes.mlflow("PATCH", "2.0/mlflow/registered-models/update", permission="model.write")
@@ -40,17 +46,21 @@ async def update_registered_model(
 ) -> dict[str, Any]:
     """Another description."""
     require(body, "name")
-    changed = await commands.describe(call.running, call.principal, body.name, body.description)
+    changed = await commands.describe(
+        call.running, call.principal, call.permission, body.name, body.description
+    )
     return {"registered_model": changed}
 
 
-@routes.mlflow("POST", "2.0/mlflow/registered-models/rename", permission="model.write")
+@routes.mlflow("POST", "2.0/mlflow/registered-models/rename", permission="model.manage")
 async def rename_registered_model(
     call: Call, body: schemas.RenameRegisteredModel
 ) -> dict[str, Any]:
     """Another name."""
     require(body, "name", "new_name")
-    renamed = await commands.rename(call.running, call.principal, body.name, body.new_name)
+    renamed = await commands.rename(
+        call.running, call.principal, call.permission, body.name, body.new_name
+    )
     return {"registered_model": renamed}
 
 
@@ -58,7 +68,7 @@ async def rename_registered_model(
 async def delete_registered_model(call: Call, body: schemas.NamedModel) -> dict[str, Any]:
     """Delete a model and all that is in it."""
     require(body, "name")
-    await commands.delete(call.running, call.principal, body.name)
+    await commands.delete(call.running, call.principal, call.permission, body.name)
     return {}
 
 
@@ -69,7 +79,7 @@ async def search_registered_models(
     """A page of models."""
     search = model_search(body.filter, body.order_by, body.max_results, body.page_token)
     async with call.running.database.reading(call.principal.tenant_no) as connection:
-        found, token = await models.search(connection, call.principal, search)
+        found, token = await models.search(connection, call.principal, call.permission, search)
     answer: dict[str, Any] = {"registered_models": found} if found else {}
     return answer | ({"next_page_token": token} if token else {})
 
@@ -91,7 +101,9 @@ async def _latest_versions(call: Call, body: schemas.GetLatestVersions) -> dict[
     names.check_model_name(body.name)
     async with call.running.database.reading(call.principal.tenant_no) as connection:
         wanted = [stages.canonical(stage) for stage in body.stages] or list(stages.ALL)
-        found = await versions.latest(connection, call.principal, body.name, wanted)
+        found = await versions.latest(
+            connection, call.principal, call.permission, body.name, wanted
+        )
     return {"model_versions": found} if found else {}
 
 
@@ -101,7 +113,9 @@ async def set_registered_model_tag(call: Call, body: schemas.ModelTag) -> dict[s
     require(body, "name", "key")
     names.check_model_name(body.name)
     names.check_tag(body)
-    await commands.set_tag(call.running, call.principal, body.name, body.key, body.value)
+    await commands.set_tag(
+        call.running, call.principal, call.permission, body.name, body.key, body.value
+    )
     return {}
 
 
@@ -109,5 +123,5 @@ async def set_registered_model_tag(call: Call, body: schemas.ModelTag) -> dict[s
 async def delete_registered_model_tag(call: Call, body: schemas.ModelTag) -> dict[str, Any]:
     """Remove a tag."""
     require(body, "name", "key")
-    await commands.delete_tag(call.running, call.principal, body.name, body.key)
+    await commands.delete_tag(call.running, call.principal, call.permission, body.name, body.key)
     return {}

@@ -25,7 +25,9 @@ async def create_model_version(call: Call, body: schemas.CreateModelVersion) -> 
         run_link=body.run_link,
         tags=names.tags_of(body.tags),
     )
-    return {"model_version": await commands.create(call.running, call.principal, new)}
+    return {
+        "model_version": await commands.create(call.running, call.principal, call.permission, new)
+    }
 
 
 @routes.mlflow("GET", "2.0/mlflow/model-versions/get", permission="model.read")
@@ -34,7 +36,7 @@ async def get_model_version(call: Call, body: schemas.NamedVersion) -> dict[str,
     require(body, "name", "version")
     number = names.version_number(body.name, body.version)
     async with call.running.database.reading(call.principal.tenant_no) as connection:
-        found = await versions.one(connection, call.principal, body.name, number)
+        found = await versions.one(connection, call.principal, call.permission, body.name, number)
     return {"model_version": found}
 
 
@@ -44,7 +46,7 @@ async def update_model_version(call: Call, body: schemas.UpdateModelVersion) -> 
     require(body, "name", "version")
     number = names.version_number(body.name, body.version)
     changed = await commands.describe(
-        call.running, call.principal, body.name, number, body.description
+        call.running, call.principal, call.permission, body.name, number, body.description
     )
     return {"model_version": changed}
 
@@ -59,6 +61,7 @@ async def transition_model_version_stage(
     moved = await commands.transition(
         call.running,
         call.principal,
+        call.permission,
         body.name,
         number,
         body.stage,
@@ -72,7 +75,7 @@ async def delete_model_version(call: Call, body: schemas.NamedVersion) -> dict[s
     """Delete a version."""
     require(body, "name", "version")
     number = names.version_number(body.name, body.version)
-    await commands.delete(call.running, call.principal, body.name, number)
+    await commands.delete(call.running, call.principal, call.permission, body.name, number)
     return {}
 
 
@@ -81,7 +84,9 @@ async def get_model_version_download_uri(call: Call, body: schemas.NamedVersion)
     """Where a version's files lie."""
     number = names.version_number(body.name, body.version)
     async with call.running.database.reading(call.principal.tenant_no) as connection:
-        found = await versions.location(connection, call.principal, body.name, number)
+        found = await versions.location(
+            connection, call.principal, call.permission, body.name, number
+        )
     return {"artifact_uri": found}
 
 
@@ -90,7 +95,7 @@ async def search_model_versions(call: Call, body: schemas.SearchModelVersions) -
     """A page of versions."""
     search = version_search(body.filter, body.order_by, body.max_results, body.page_token)
     async with call.running.database.reading(call.principal.tenant_no) as connection:
-        found, token = await versions.search(connection, call.principal, search)
+        found, token = await versions.search(connection, call.principal, call.permission, search)
     answer: dict[str, Any] = {"model_versions": found} if found else {}
     return answer | ({"next_page_token": token} if token else {})
 
@@ -101,7 +106,9 @@ async def set_model_version_tag(call: Call, body: schemas.VersionTag) -> dict[st
     require(body, "name", "version", "key")
     number = names.version_number(body.name, body.version)
     names.check_tag(body)
-    await commands.set_tag(call.running, call.principal, body.name, number, body.key, body.value)
+    await commands.set_tag(
+        call.running, call.principal, call.permission, body.name, number, body.key, body.value
+    )
     return {}
 
 
@@ -110,5 +117,7 @@ async def delete_model_version_tag(call: Call, body: schemas.VersionTag) -> dict
     """Remove a tag."""
     require(body, "name", "version", "key")
     number = names.version_number(body.name, body.version)
-    await commands.delete_tag(call.running, call.principal, body.name, number, body.key)
+    await commands.delete_tag(
+        call.running, call.principal, call.permission, body.name, number, body.key
+    )
     return {}

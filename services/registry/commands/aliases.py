@@ -10,7 +10,7 @@ from services.registry.store import models, versions
 
 
 async def point(
-    running: Running, principal: Principal, name: str, alias: str, version: str
+    running: Running, principal: Principal, permission: str, name: str, alias: str, version: str
 ) -> None:
     """Point an alias at a version, away from the one it pointed at."""
     names.check_model_name(name)
@@ -18,9 +18,10 @@ async def point(
     number = names.version_number(name, version)
     async with unit_of_work(running, principal) as work:
         # Model before version: every command locks in this order.
-        model = await models.load(work.connection, principal, name)
-        if model is None or not await versions.exists(work.connection, principal, model, number):
-            raise names.version_missing(name, number)
+        missing = names.version_missing(name, number)
+        model = await locked(work.connection, principal, permission, name, missing)
+        if not await versions.exists(work.connection, principal, model, number):
+            raise missing
         if model.aliases.get(alias) == number:
             work.silent("the alias points there already")
             return
@@ -28,12 +29,14 @@ async def point(
         work.record(facts.model_changed(model))
 
 
-async def remove(running: Running, principal: Principal, name: str, alias: str) -> None:
+async def remove(
+    running: Running, principal: Principal, permission: str, name: str, alias: str
+) -> None:
     """Remove an alias; one that is not there is no error."""
     names.check_model_name(name)
     names.check_alias(alias)
     async with unit_of_work(running, principal) as work:
-        model = await locked(work.connection, principal, name)
+        model = await locked(work.connection, principal, permission, name)
         if alias not in model.aliases:
             work.silent("there is no such alias")
             return

@@ -14,6 +14,7 @@ def model_state(model: Model) -> registry.RegisteredModel:
         description=model.description or "",
         tags=model.tags,
         aliases={alias: str(number) for alias, number in model.aliases.items()},
+        owner=model.owner,
     )
 
 
@@ -34,7 +35,7 @@ def version_state(version: Version) -> registry.ModelVersion:
 
 
 def model_changed(model: Model) -> registry.RegisteredModelChanged:
-    """The fact of a model's changed description, tags or aliases."""
+    """The fact of a model's changed description, tags, aliases or owner."""
     return registry.RegisteredModelChanged(version=model.version, model=model_state(model))
 
 

@@ -3,6 +3,9 @@
 The stock client registers a model milliseconds after logging it. So where the read model has not
 seen an id, the command waits for its fact for a moment, then asks tracking once; the second works
 with the consumer paused and with Kafka away, too.
+
+The read model does not know experiments by name and owner, by which access is granted. So of a
+caller who may not read every run, or every logged model, tracking is always asked.
 """
 
 import asyncio
@@ -25,8 +28,20 @@ _COMMIT_SECONDS: Final = 0.003
 K = TypeVar("K", KnownRun, KnownModel)
 
 
+async def readable_run(running: Running, principal: Principal, run_id: str) -> KnownRun | None:
+    """A run that the caller may read, None where there is none."""
+    if not is_run_id(run_id):
+        return None
+    if _reads_all(principal, "run.read"):
+        return await run(running, principal, run_id)
+    return await owner.run(running, principal, run_id)
+
+
 async def run(running: Running, principal: Principal, run_id: str) -> KnownRun | None:
-    """The caller's run, None where there is none."""
+    """A run of the caller's workspace, None where there is none.
+
+    Whether the caller may read it is not decided here.
+    """
     if not is_run_id(run_id):
         return None
 
@@ -39,10 +54,14 @@ async def run(running: Running, principal: Principal, run_id: str) -> KnownRun |
     return None if isinstance(found, known.Hidden) else found
 
 
-async def logged_model(running: Running, principal: Principal, model_id: str) -> KnownModel | None:
-    """The caller's logged model, None where there is none."""
+async def readable_model(
+    running: Running, principal: Principal, model_id: str
+) -> KnownModel | None:
+    """A logged model that the caller may read, None where there is none."""
     if not is_model_id(model_id):
         return None
+    if not _reads_all(principal, "logged-model.read"):
+        return await owner.logged_model(running, principal, model_id)
 
     async def find() -> KnownModel | known.Hidden | None:
         return await known.logged_model(running.database, principal, model_id)
@@ -51,6 +70,10 @@ async def logged_model(running: Running, principal: Principal, model_id: str) ->
     if found is None:
         return await owner.logged_model(running, principal, model_id)
     return None if isinstance(found, known.Hidden) else found
+
+
+def _reads_all(principal: Principal, permission: str) -> bool:
+    return principal.rights.selection(permission, principal.workspace_id).everything
 
 
 async def _awaited(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from libs.common.access.permissions import READ_OF
 from libs.common.errors import missing
 from libs.common.principal import Principal
 from libs.common.service import Running
@@ -73,11 +74,13 @@ async def _copied(
             number = version_number(source.name, source.number)
         elif source.alias:
             (_, number), _ = await versions.by_alias(
-                connection, principal, source.name, source.alias
+                connection, principal, READ_OF["model"], source.name, source.alias
             )
         else:
             stages = [canonical(source.stage)] if source.stage else list(ALL)
-            keys = await versions.latest_keys_of(connection, principal, source.name, stages)
+            keys = await versions.latest_keys_of(
+                connection, principal, READ_OF["model"], source.name, stages
+            )
             number = max((number for _, number in keys), default=0)
             if not number:
                 raise missing(f"No versions of model with name '{source.name}' found")
@@ -106,7 +109,9 @@ async def _of_run(
 ) -> Origin:
     run_id = claim.run_id or ""
     named = source.run_id if isinstance(source, RunSource) else run_id
-    found = await known.run(running, principal, run_id) if run_id and named == run_id else None
+    found = (
+        await known.readable_run(running, principal, run_id) if run_id and named == run_id else None
+    )
     if found is None:
         raise sources.not_vouched(claim.source, "run_id")
     if isinstance(source, RunSource):
@@ -118,12 +123,12 @@ async def _of_run(
 
 
 async def _model(running: Running, principal: Principal, claim: Claim) -> KnownModel:
-    found = await known.logged_model(running, principal, claim.model_id or "")
+    found = await known.readable_model(running, principal, claim.model_id or "")
     if found is None:
         raise sources.not_vouched(claim.source, "model_id")
     return found
 
 
 async def _check_run(running: Running, principal: Principal, run_id: str) -> None:
-    if await known.run(running, principal, run_id) is None:
+    if await known.readable_run(running, principal, run_id) is None:
         raise missing(f"Run with id={run_id} not found")

@@ -1,4 +1,4 @@
-"""Asking tracking for a run or logged model whose fact has not arrived: one bounded read.
+"""Asking tracking for a run or logged model: one bounded read, in which tracking decides.
 
 What it answers is used for this command and not kept: the answer carries no version, and a row
 without one could hide a newer fact.
@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from libs.common.errors import unavailable
+from libs.common.errors import denied, unavailable
 from libs.common.http.calling import call
 from libs.common.principal import PRINCIPAL_HEADER, Principal
 from libs.common.service import Running
@@ -18,6 +18,10 @@ from services.registry.state import State
 
 _AUDIENCE: Final = "tracking"
 _SECONDS: Final = 2.0
+
+
+class _Refused(msgspec.Struct):
+    message: str = ""
 
 
 class _RunInfo(msgspec.Struct):
@@ -82,6 +86,8 @@ async def _read(
     )
     if reply.status == 404:
         return None
+    if reply.status == 403:
+        raise denied(_said(reply.body))
     if reply.status != 200:
         raise unavailable("The tracking service cannot say whether the source exists; try again.")
     try:
@@ -90,3 +96,11 @@ async def _read(
         raise unavailable(
             "The tracking service gave an answer that is not understood."
         ) from problem
+
+
+def _said(body: bytes) -> str:
+    """What tracking refuses with: the permission, the experiment, and whom to ask."""
+    try:
+        return msgspec.json.decode(body, type=_Refused).message
+    except msgspec.MsgspecError:
+        return "You may not read the source."

@@ -10,6 +10,7 @@ class Model:
     """A registered model; `aliases` point at version numbers, `version` counts its changes.
 
     `floor` is the greatest count ever told under its name before it: what is new starts above.
+    `owner` is the subject that may do everything with it, '' where nobody owns it.
     """
 
     model_no: int
@@ -18,6 +19,7 @@ class Model:
     description: str | None
     version: int
     floor: int
+    owner: str
     tags: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, int] = field(default_factory=dict)
 
@@ -25,6 +27,26 @@ class Model:
     def is_prompt(self) -> bool:
         """Whether it is a prompt, which is stored as a model is."""
         return is_prompt(self.tags)
+
+
+@dataclass(frozen=True, slots=True)
+class LockedVersion:
+    """A version that is locked but not loaded: which it is, and whose model it belongs to."""
+
+    model_no: int
+    name: str
+    owner: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenNumber:
+    """The number of a version that is about to be, and what it needs to know of its model."""
+
+    model_no: int
+    owner: str
+    number: int
+    floor: int
 
 
 @dataclass(slots=True)

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from libs.common.access.guard import insist
+from libs.common.access.permissions import READ_OF
 from libs.common.database import Connection
 from libs.common.principal import Principal
 from services.registry.model.entries import Origin
@@ -11,7 +13,7 @@ from services.registry.model.sources import from_prompt
 _MODEL: Final = """
 SELECT coalesce((SELECT lower(t.value) = 'true' FROM registered_model_tags t
                  WHERE t.tenant_no = m.tenant_no AND t.model_no = m.model_no AND t.key = $4), false)
-       AS is_prompt
+       AS is_prompt, m.owner
 FROM registered_models m WHERE m.tenant_no = $1 AND m.workspace_id = $2 AND m.name = $3
 """
 _ORIGIN: Final = """
@@ -24,12 +26,13 @@ WHERE m.tenant_no = $1 AND m.workspace_id = $2 AND m.name = $3 AND v.number = $4
 async def check_not_prompt(
     connection: Connection, principal: Principal, name: str, source: str
 ) -> None:
-    """Refuse where there is no model of this name, or it is a prompt."""
+    """Refuse where there is no model of this name for the caller, or it is a prompt."""
     scope = principal.tenant_no, principal.workspace_id
-    is_prompt = await connection.fetchval(_MODEL, *scope, name, PROMPT_TAG)
-    if is_prompt is None:
+    row = await connection.fetchrow(_MODEL, *scope, name, PROMPT_TAG)
+    if row is None:
         raise model_missing(name)
-    if is_prompt:
+    insist(principal, READ_OF["model"], name, row["owner"], missing=model_missing(name))
+    if row["is_prompt"]:
         raise from_prompt(source)
 
 

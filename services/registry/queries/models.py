@@ -6,11 +6,12 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
+from libs.common.access.selection import predicate, predicate_values
 from libs.common.database import Connection
 from libs.common.principal import Principal
 from services.registry.model.names import model_missing
 from services.registry.model.searches import Search
-from services.registry.queries import versions
+from services.registry.queries import held, versions
 
 _MODELS: Final = """
 SELECT m.model_no, m.name, m.created_at, m.updated_at, m.description,
@@ -25,11 +26,7 @@ FROM unnest($2::bigint[]) WITH ORDINALITY AS k (model_no, position)
 JOIN registered_models m ON m.tenant_no = $1 AND m.model_no = k.model_no
 ORDER BY k.position
 """
-_MODEL_NO: Final = """
-SELECT model_no FROM registered_models
-WHERE tenant_no = $1 AND workspace_id = $2 AND name = $3
-"""
-_SEARCH: Final = """
+_FOUND: Final = """
 SELECT m.model_no
 FROM registered_models m
 WHERE m.tenant_no = $1 AND m.workspace_id = $2
@@ -47,18 +44,21 @@ WHERE m.tenant_no = $1 AND m.workspace_id = $2
         SELECT FROM registered_model_tags p
         WHERE p.tenant_no = $1 AND p.model_no = m.model_no
           AND p.key = 'mlflow.prompt.is_prompt' AND p.value = 'true'))
+"""
+_PAGE: Final = """
 ORDER BY ($11::int4[])[1] * m.updated_at, CASE WHEN $12 THEN m.name END DESC, m.name
 LIMIT $13 OFFSET $14
 """
+_SEARCH: Final = _FOUND + _PAGE
+# built-sql: constants of this module and the predicate over two of its columns.
+_SEARCH_AMONG: Final = f"{_FOUND} AND {predicate('m.name', 'm.owner', 15)} {_PAGE}"
 
 
-async def one(connection: Connection, principal: Principal, name: str) -> dict[str, Any]:
-    """One model; refused as missing where there is none."""
-    model_no = await connection.fetchval(
-        _MODEL_NO, principal.tenant_no, principal.workspace_id, name
-    )
-    if model_no is None:
-        raise model_missing(name)
+async def one(
+    connection: Connection, principal: Principal, permission: str, name: str
+) -> dict[str, Any]:
+    """One model; refused as missing where there is none for this caller."""
+    model_no = await held.model_no(connection, principal, permission, name, model_missing(name))
     return (await answers(connection, principal, [model_no]))[0]
 
 
@@ -74,20 +74,24 @@ async def answers(
 
 
 async def search(
-    connection: Connection, principal: Principal, search: Search
+    connection: Connection, principal: Principal, permission: str, search: Search
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """A page of models and the token of the next one."""
+    """A page of the models on which the caller holds `permission`, and the token of the next one."""
+    selection = principal.rights.selection(permission, principal.workspace_id)
+    if selection.nothing:
+        return [], None
     name = search.texts["name"]
     before, descending, _ = search.around_name()
     await connection.execute(versions.PLANNED_EACH)
     rows = await connection.fetch(
-        _SEARCH,
+        _SEARCH if selection.everything else _SEARCH_AMONG,
         principal.tenant_no,
         principal.workspace_id,
         *(name.any_of, name.none_of, name.like, name.ilike),
         *(search.tags.keys, search.tags.comparators, search.tags.values, search.prompts),
         *([sign for _, sign in before], descending),
         *(search.page + 1, search.offset),
+        *([] if selection.everything else predicate_values(selection)),
     )
     models = [row["model_no"] for row in rows[: search.page]]
     return await answers(connection, principal, models), search.next_token(len(rows))

@@ -4,6 +4,7 @@ from typing import Final
 
 REGISTERED_MODELS: Final = """
 SELECT m.model_no::text AS id, m.model_no, m.workspace_id, m.name, m.description, m.version, m.floor,
+       m.owner,
        (SELECT json_object_agg(t.key, t.value) FROM registered_model_tags t
         WHERE t.tenant_no = m.tenant_no AND t.model_no = m.model_no)::text AS tags,
        (SELECT json_object_agg(a.alias, a.number) FROM registered_model_aliases a

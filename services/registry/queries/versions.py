@@ -5,11 +5,14 @@ from typing import Final
 
 import msgspec
 
+from libs.common.access.guard import insist
+from libs.common.access.selection import predicate, predicate_values
 from libs.common.database import Connection
 from libs.common.errors import invalid, missing
 from libs.common.principal import Principal
 from services.registry.model.names import LATEST, model_missing, version_missing
 from services.registry.model.searches import Search
+from services.registry.queries import held
 
 Key = tuple[int, int]
 
@@ -40,18 +43,14 @@ JOIN model_versions v
 JOIN registered_models m ON m.tenant_no = $1 AND m.model_no = v.model_no
 ORDER BY k.position
 """
-_MODEL_NO: Final = """
-SELECT model_no FROM registered_models
-WHERE tenant_no = $1 AND workspace_id = $2 AND name = $3
-"""
 _BY_ALIAS: Final = """
-SELECT m.model_no, a.number
+SELECT m.model_no, m.owner, a.number
 FROM registered_models m LEFT JOIN registered_model_aliases a
     ON a.tenant_no = m.tenant_no AND a.model_no = m.model_no AND a.alias = $4
 WHERE m.tenant_no = $1 AND m.workspace_id = $2 AND m.name = $3
 """
 _NEWEST: Final = """
-SELECT m.model_no, (SELECT max(v.number) FROM model_versions v
+SELECT m.model_no, m.owner, (SELECT max(v.number) FROM model_versions v
                     WHERE v.tenant_no = m.tenant_no AND v.model_no = m.model_no) AS number
 FROM registered_models m
 WHERE m.tenant_no = $1 AND m.workspace_id = $2 AND m.name = $3
@@ -62,11 +61,11 @@ FROM model_versions WHERE tenant_no = $1 AND model_no = ANY($2::bigint[])
 GROUP BY model_no, stage ORDER BY model_no, min(number)
 """
 _LOCATION: Final = """
-SELECT v.storage_location
+SELECT m.owner, v.storage_location
 FROM registered_models m JOIN model_versions v USING (tenant_no, model_no)
 WHERE m.tenant_no = $1 AND m.workspace_id = $2 AND m.name = $3 AND v.number = $4
 """
-_SEARCH: Final = """
+_FOUND: Final = """
 SELECT m.model_no, v.number
 FROM registered_models m JOIN model_versions v USING (tenant_no, model_no)
 WHERE m.tenant_no = $1 AND m.workspace_id = $2
@@ -89,6 +88,8 @@ WHERE m.tenant_no = $1 AND m.workspace_id = $2
         SELECT FROM model_version_tags p
         WHERE p.tenant_no = $1 AND p.model_no = v.model_no
           AND p.key = 'mlflow.prompt.is_prompt' AND p.value = 'true'))
+"""
+_PAGE: Final = """
 ORDER BY
     ($23::int4[])[1] * CASE ($22::text[])[1] WHEN 'number' THEN v.number
         WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
@@ -106,6 +107,9 @@ ORDER BY
     v.number DESC
 LIMIT $27 OFFSET $28
 """
+_SEARCH: Final = _FOUND + _PAGE
+# built-sql: constants of this module and the predicate over two of its columns.
+_SEARCH_AMONG: Final = f"{_FOUND} AND {predicate('m.name', 'm.owner', 29)} {_PAGE}"
 # A plan for all searches alike would have to ignore every index: each gets its own.
 PLANNED_EACH: Final = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
 
@@ -121,19 +125,20 @@ async def answers(
     return {(row["model_no"], row["number"]): msgspec.Raw(row["answer"]) for row in rows}
 
 
-async def one(connection: Connection, principal: Principal, name: str, number: int) -> msgspec.Raw:
-    """One version; refused as missing where there is none."""
-    scope = principal.tenant_no, principal.workspace_id
-    model_no = await connection.fetchval(_MODEL_NO, *scope, name)
-    if model_no is not None:
-        found = await answers(connection, principal, [(model_no, number)], aliases=True)
-        for answer in found.values():
-            return answer
-    raise version_missing(name, number)
+async def one(
+    connection: Connection, principal: Principal, permission: str, name: str, number: int
+) -> msgspec.Raw:
+    """One version; refused as missing where there is none for this caller."""
+    missing = version_missing(name, number)
+    model_no = await held.model_no(connection, principal, permission, name, missing)
+    found = await answers(connection, principal, [(model_no, number)], aliases=True)
+    for answer in found.values():
+        return answer
+    raise missing
 
 
 async def by_alias(
-    connection: Connection, principal: Principal, name: str, alias: str
+    connection: Connection, principal: Principal, permission: str, name: str, alias: str
 ) -> tuple[Key, msgspec.Raw]:
     """The version an alias points at; `latest` is the newest one."""
     scope = principal.tenant_no, principal.workspace_id
@@ -143,6 +148,7 @@ async def by_alias(
         row = await connection.fetchrow(_BY_ALIAS, *scope, name, alias)
     if row is None:
         raise model_missing(name)
+    insist(principal, permission, name, row["owner"], missing=model_missing(name))
     if row["number"] is None and alias.lower() == LATEST:
         raise missing(f"Latest version not found for model {name}.")
     if row["number"] is None:
@@ -153,21 +159,18 @@ async def by_alias(
 
 
 async def latest(
-    connection: Connection, principal: Principal, name: str, stages: Sequence[str]
+    connection: Connection, principal: Principal, permission: str, name: str, stages: Sequence[str]
 ) -> list[msgspec.Raw]:
     """The newest version of each of `stages` that has one."""
-    keys = await latest_keys_of(connection, principal, name, stages)
+    keys = await latest_keys_of(connection, principal, permission, name, stages)
     return list((await answers(connection, principal, keys, aliases=True)).values())
 
 
 async def latest_keys_of(
-    connection: Connection, principal: Principal, name: str, stages: Sequence[str]
+    connection: Connection, principal: Principal, permission: str, name: str, stages: Sequence[str]
 ) -> list[Key]:
     """The newest version of each of `stages` that has one; refused where there is no model."""
-    scope = principal.tenant_no, principal.workspace_id
-    model_no = await connection.fetchval(_MODEL_NO, *scope, name)
-    if model_no is None:
-        raise model_missing(name)
+    model_no = await held.model_no(connection, principal, permission, name, model_missing(name))
     rows = await connection.fetch(_LATEST, principal.tenant_no, [model_no])
     return [(model_no, row["number"]) for row in rows if row["stage"] in stages]
 
@@ -186,24 +189,31 @@ async def latest_of_models(
     return found
 
 
-async def location(connection: Connection, principal: Principal, name: str, number: int) -> str:
-    """Where the files of a version lie; refused as missing where there is none."""
+async def location(
+    connection: Connection, principal: Principal, permission: str, name: str, number: int
+) -> str:
+    """Where the files of a version lie; refused as missing where there is none for this caller."""
     scope = principal.tenant_no, principal.workspace_id
-    found = await connection.fetchval(_LOCATION, *scope, name, number)
-    if found is None:
-        raise version_missing(name, number)
-    return str(found)
+    row = await connection.fetchrow(_LOCATION, *scope, name, number)
+    missing = version_missing(name, number)
+    if row is None:
+        raise missing
+    insist(principal, permission, name, row["owner"], missing=missing)
+    return str(row["storage_location"])
 
 
 async def search(
-    connection: Connection, principal: Principal, search: Search
+    connection: Connection, principal: Principal, permission: str, search: Search
 ) -> tuple[list[msgspec.Raw], str | None]:
-    """A page of versions and the token of the next one."""
+    """A page of versions of models on which the caller holds `permission`, and the next one's token."""
+    selection = principal.rights.selection(permission, principal.workspace_id)
+    if selection.nothing:
+        return [], None
     name, run_id, source = (search.texts[key] for key in ("name", "run_id", "source_path"))
     before, descending, after = search.around_name()
     await connection.execute(PLANNED_EACH)
     rows = await connection.fetch(
-        _SEARCH,
+        _SEARCH if selection.everything else _SEARCH_AMONG,
         principal.tenant_no,
         principal.workspace_id,
         *(name.any_of, name.none_of, name.like, name.ilike),
@@ -214,6 +224,7 @@ async def search(
         *([column for column, _ in before], [sign for _, sign in before], descending),
         *([column for column, _ in after], [sign for _, sign in after]),
         *(search.page + 1, search.offset),
+        *([] if selection.everything else predicate_values(selection)),
     )
     keys = [(row["model_no"], row["number"]) for row in rows[: search.page]]
     found = await answers(connection, principal, keys, aliases=False)

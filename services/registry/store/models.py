@@ -9,7 +9,7 @@ from libs.common.principal import Principal
 from services.registry.model.entries import Model
 
 _LOCK: Final = """
-SELECT model_no, workspace_id, name, description, version, floor
+SELECT model_no, workspace_id, name, description, version, floor, owner
 FROM registered_models WHERE tenant_no = $1 AND workspace_id = $2 AND name = $3
 FOR UPDATE
 """
@@ -23,8 +23,8 @@ SELECT (SELECT json_object_agg(key, value) FROM registered_model_tags
 """
 _INSERT: Final = """
 INSERT INTO registered_models (tenant_no, workspace_id, name, description, created_at, updated_at,
-                               version)
-SELECT $1, $2, $3, $4, t.ms, t.ms, 1
+                               version, owner)
+SELECT $1, $2, $3, $4, t.ms, t.ms, 1, $5
 FROM (SELECT (extract(epoch FROM now()) * 1000)::bigint AS ms) AS t
 ON CONFLICT (tenant_no, workspace_id, name) DO NOTHING
 RETURNING model_no
@@ -95,21 +95,27 @@ INSERT INTO retired_names (tenant_no, workspace_id, name, version) VALUES ($1, $
 ON CONFLICT (tenant_no, workspace_id, name)
 DO UPDATE SET version = greatest(retired_names.version, excluded.version)
 """
+_GIVE: Final = """
+UPDATE registered_models SET owner = $3, version = $4 WHERE tenant_no = $1 AND model_no = $2
+"""
 _DELETE: Final = "DELETE FROM registered_models WHERE tenant_no = $1 AND model_no = $2"
 
 
-async def load(connection: Connection, principal: Principal, name: str) -> Model | None:
-    """The caller's model of this name, locked against other writers; None when there is none."""
+async def lock(connection: Connection, principal: Principal, name: str) -> Model | None:
+    """The workspace's model of this name, locked against other writers, its belongings not loaded.
+
+    None when there is none.
+    """
     row = await connection.fetchrow(_LOCK, principal.tenant_no, principal.workspace_id, name)
-    if row is None:
-        return None
-    held = await connection.fetchrow(_BELONGINGS, principal.tenant_no, row["model_no"])
+    return None if row is None else Model(**dict(row))
+
+
+async def furnish(connection: Connection, principal: Principal, model: Model) -> None:
+    """Load the tags and aliases of a locked model."""
+    held = await connection.fetchrow(_BELONGINGS, principal.tenant_no, model.model_no)
     tags, aliases = (held["tags"], held["aliases"]) if held else (None, None)
-    return Model(
-        **dict(row),
-        tags=msgspec.json.decode(tags or "{}"),
-        aliases=msgspec.json.decode(aliases or "{}"),
-    )
+    model.tags = msgspec.json.decode(tags or "{}")
+    model.aliases = msgspec.json.decode(aliases or "{}")
 
 
 async def add(
@@ -119,9 +125,11 @@ async def add(
     description: str | None,
     tags: dict[str, str],
 ) -> Model | None:
-    """A new model; None when the name is taken."""
+    """A new model, which the caller owns; None when the name is taken."""
     tenant_no, workspace_id = principal.tenant_no, principal.workspace_id
-    model_no = await connection.fetchval(_INSERT, tenant_no, workspace_id, name, description)
+    model_no = await connection.fetchval(
+        _INSERT, tenant_no, workspace_id, name, description, principal.subject
+    )
     if model_no is None:
         return None
     row = await connection.fetchrow(
@@ -136,6 +144,7 @@ async def add(
         description=description,
         version=row["version"],
         floor=row["floor"],
+        owner=principal.subject,
         tags=tags,
     )
 
@@ -149,6 +158,13 @@ async def describe(
     await connection.execute(
         _DESCRIBE, principal.tenant_no, model.model_no, description, model.version
     )
+
+
+async def give(connection: Connection, principal: Principal, model: Model, owner: str) -> None:
+    """Give a model another owner."""
+    model.owner = owner
+    model.version += 1
+    await connection.execute(_GIVE, principal.tenant_no, model.model_no, owner, model.version)
 
 
 async def touch(connection: Connection, principal: Principal, model: Model) -> None:

@@ -7,11 +7,11 @@ import msgspec
 
 from libs.common.database import Connection
 from libs.common.principal import Principal
-from services.registry.model.entries import Model, Origin, Version
+from services.registry.model.entries import LockedVersion, Model, Origin, TakenNumber, Version
 
 # The key share keeps a rename away, which would leave us with a name of yesterday.
 _LOCK: Final = """
-SELECT m.model_no, m.name
+SELECT m.model_no, m.name, m.owner, v.number
 FROM registered_models m JOIN model_versions v USING (tenant_no, model_no)
 WHERE m.tenant_no = $1 AND m.workspace_id = $2 AND m.name = $3 AND v.number = $4
 FOR KEY SHARE OF m FOR NO KEY UPDATE OF v
@@ -37,7 +37,7 @@ _NEXT_NUMBER: Final = """
 UPDATE registered_models SET last_number = last_number + 1,
        updated_at = (extract(epoch FROM now()) * 1000)::bigint
 WHERE tenant_no = $1 AND workspace_id = $2 AND name = $3
-RETURNING model_no, last_number, floor
+RETURNING model_no, owner, last_number AS number, floor
 """
 _INSERT: Final = """
 WITH made AS (
@@ -92,16 +92,21 @@ RETURNING number
 _DELETE: Final = "DELETE FROM model_versions WHERE tenant_no = $1 AND model_no = $2 AND number = $3"
 
 
-async def load(
+async def lock(
     connection: Connection, principal: Principal, name: str, number: int
-) -> Version | None:
-    """The caller's version, locked against other writers; None when there is none."""
+) -> LockedVersion | None:
+    """Lock a version of the workspace against other writers; None when there is none."""
     row = await connection.fetchrow(
         _LOCK, principal.tenant_no, principal.workspace_id, name, number
     )
-    if row is None:
-        return None
-    found = await _states(connection, principal, row["model_no"], row["name"], [number])
+    return None if row is None else LockedVersion(**dict(row))
+
+
+async def load(
+    connection: Connection, principal: Principal, locked: LockedVersion
+) -> Version | None:
+    """A locked version as it stands; None when it went away before the lock was had."""
+    found = await _states(connection, principal, locked.model_no, locked.name, [locked.number])
     return found[0] if found else None
 
 
@@ -118,32 +123,38 @@ async def load_all(connection: Connection, principal: Principal, model: Model) -
     return await _states(connection, principal, model.model_no, model.name, numbers)
 
 
+async def take_number(
+    connection: Connection, principal: Principal, name: str
+) -> TakenNumber | None:
+    """The next number of a model, which locks it; None when there is no such model."""
+    row = await connection.fetchrow(_NEXT_NUMBER, principal.tenant_no, principal.workspace_id, name)
+    return None if row is None else TakenNumber(**dict(row))
+
+
 async def add(
     connection: Connection,
     principal: Principal,
     name: str,
+    taken: TakenNumber,
     origin: Origin,
     *,
     description: str,
     run_link: str,
     tags: dict[str, str],
-) -> Version | None:
-    """The next version of a model; None when there is no such model."""
-    row = await connection.fetchrow(_NEXT_NUMBER, principal.tenant_no, principal.workspace_id, name)
-    if row is None:
-        return None
+) -> Version:
+    """A new version of the model `name`, under the number that was taken for it."""
     version = Version(
-        model_no=row["model_no"],
+        model_no=taken.model_no,
         workspace_id=principal.workspace_id,
         name=name,
-        number=row["last_number"],
+        number=taken.number,
         stage="None",
         description=description,
         source=origin.source,
         storage_location=origin.storage_location,
         run_id=origin.run_id,
         logged_model_id=origin.logged_model_id,
-        version=row["floor"] + 1,
+        version=taken.floor + 1,
         tags=tags,
     )
     await _insert(connection, principal, version, run_link)

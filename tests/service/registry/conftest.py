@@ -1,5 +1,6 @@
 """The registry, running once for all tests of this folder."""
 
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,13 +11,14 @@ import pytest
 import pytest_asyncio
 
 from libs.common.bus.link import Broker, open_producer
+from libs.common.contracts.auth import AccessRule
 from libs.common.contracts.tracking import LOGGED_MODELS, RUNS, LoggedModelCreated, RunCreated
 from libs.common.http.types import ASGIApp
 from services.registry.service import SERVICE
 from services.steps import prepare
 from tests.service.registry.neighbours import PRODUCERS, Auth, Tracking
 from tests.serving import Client, new_tenant, served
-from tests.signing import Signer, Tenant
+from tests.signing import Signer, Tenant, access_by
 
 _FACTS = """
 SELECT type, key, version, payload FROM registry.outbox WHERE tenant_no = $1 ORDER BY seq
@@ -100,6 +102,19 @@ class Registry(Client):
             Fact(row["type"], row["key"], row["version"], msgspec.json.decode(row["payload"]))
             for row in rows
         ]
+
+    def member(self, *rules: AccessRule, role: str = "", subject: str = "") -> "Registry":
+        """The same registry as another member of the tenant, who has a role and rules."""
+        subject = subject or f"user:{uuid.uuid4()}"
+        self.signer.access[subject] = access_by(subject, role, *rules)
+        found = _as_tenant(self, self.tenant)
+        found.claims = {"sub": subject}
+        return found
+
+    @property
+    def subject(self) -> str:
+        """Whom this client asks for."""
+        return str(self.claims.get("sub", "tester"))
 
     def another(self) -> "Registry":
         """The same registry as another tenant."""

@@ -34,7 +34,7 @@ def _told_by(name: str, *topics: Topic) -> Service:
 
 # The registry hears them, so their topics must be there.
 PRODUCERS = (
-    _told_by("auth", auth.TENANTS, auth.USERS, auth.TOKENS),
+    _told_by("auth", auth.TENANTS, auth.USERS, auth.TOKENS, auth.ACCESS),
     _told_by("tracking", tracking.EXPERIMENTS, tracking.RUNS, tracking.LOGGED_MODELS),
 )
 
@@ -77,18 +77,25 @@ class Auth:
             await _answer(send, self.answer, {"error": "x", "credential_refused": refused})
             return
         tenant = Tenant(claims["tno"], claims["tenant"])
-        token = self.signer.principal(tenant, form["audience"][0], workspace_id=claims["ws"])
+        carried = {name: claims[name] for name in ("sub", "scope", "pep")}
+        token = self.signer.principal(
+            tenant, form["audience"][0], workspace_id=claims["ws"], **carried
+        )
         await _answer(send, 200, {"access_token": token, "expires_in": 60})
 
 
 @dataclass
 class Tracking:
-    """tracking: what it owns by tenant; `reads` counts what it was asked over HTTP."""
+    """tracking: what it owns by tenant; `reads` counts what it was asked over HTTP.
+
+    `answers` are those to single subjects about single ids, where they are others than the usual.
+    """
 
     producer: Producer
     owned: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
     reads: list[str] = field(default_factory=list)
     away: bool = False
+    answers: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a read of a run or logged model of the caller."""
@@ -106,7 +113,8 @@ class Tracking:
         self.reads.append(name)
         found = self.owned.get((claims["tno"], name))
         missing = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": name}
-        await _answer(send, 404 if found is None else 200, found or missing)
+        usual = (404, missing) if found is None else (200, found)
+        await _answer(send, *self.answers.get((claims["sub"], name), usual))
 
     async def _file(self, scope: Scope, send: Send) -> None:
         """A file in two pieces, which says where it was asked for and for which part."""

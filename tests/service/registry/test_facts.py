@@ -48,6 +48,7 @@ async def test_every_change_is_told_once_with_what_came_of_it(registry: Registry
         "description": "d",
         "tags": {"a": "1", "b": "2"},
         "aliases": {"best": "1"},
+        "owner": "tester",
     }
     version = facts[5].content["model_version"]
     assert facts[5].content["former_stage"] == "None"
