@@ -8,17 +8,18 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeGuard
 
 import msgspec
 
-from libs.common.access.rights import Rights, compile_rights
+from libs.common.access.rights import ALL_SCOPES, Rights, compile_rights
 from libs.common.contracts.auth import Access
 from libs.common.errors import unavailable
 from libs.common.principal import Principal
 
 MOST_KEPT: Final = 20_000
 _MOST_HEARD: Final = 100_000
+_QUESTIONS: Final = 2
 
 Subject = tuple[int, str]
 
@@ -40,32 +41,32 @@ class Authority:
         self._ask = ask
         self._clock = clock
         self._kept: OrderedDict[tuple[int, str, tuple[str, ...]], Rights] = OrderedDict()
-        self._told: OrderedDict[Subject, Told] = OrderedDict()
+        self._told: OrderedDict[Subject, Rights] = OrderedDict()
         self._least: dict[Subject, int] = {}
-        self._flights: dict[Subject, asyncio.Task[Told]] = {}
+        self._forgotten = 0
+        self._flights: dict[Subject, asyncio.Task[Rights]] = {}
 
     async def rights(self, principal: Principal) -> Rights:
         """The rights of a principal; a refusal 503 where they must be asked for and auth is away."""
         subject = principal.tenant_no, principal.subject
         key = *subject, principal.scopes
-        least = max(principal.epoch, self._least.get(subject, 0))
         found = self._kept.get(key)
-        if found is not None and found.version >= least and found.until > self._clock():
+        if self._is_current(found, principal) and found.until > self._clock():
             return found
         told = self._told.get(subject)
-        if told is None or told.version < least:
+        for _ in range(_QUESTIONS):
+            if self._is_current(told, principal):
+                break
+            # A second time where it changed while the question was on its way.
             told = await asyncio.shield(self._flight(subject, principal))
-        if told.version < self._least.get(subject, 0):
-            # It changed while the question was on its way.
-            told = await asyncio.shield(self._flight(subject, principal))
-        if told.version < principal.epoch:
+        if not self._is_current(told, principal):
             raise unavailable("What you may do here has just changed; try again.")
-        compiled = compile_rights(told.access, told.version, principal.scopes, self._clock())
-        self._kept[key] = compiled
+        renewed = told.renewed(principal.scopes, self._clock())
+        self._kept[key] = renewed
         self._kept.move_to_end(key)
         if len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
-        return compiled
+        return renewed
 
     def heard(self, tenant_no: int, subject: str, version: int) -> None:
         """A subject's access changed: older versions decide nothing from now on."""
@@ -78,9 +79,15 @@ class Authority:
         """Changes may have been missed: ask again about everybody."""
         self._kept.clear()
         self._told.clear()
+        self._forgotten += 1
         self._least.clear()
 
-    def _flight(self, subject: Subject, principal: Principal) -> asyncio.Task[Told]:
+    def _is_current(self, rights: Rights | None, principal: Principal) -> TypeGuard[Rights]:
+        """Whether rights are of the version that is known to the principal and to us, or later."""
+        least = self._least.get((principal.tenant_no, principal.subject), 0)
+        return rights is not None and rights.version >= max(principal.epoch, least)
+
+    def _flight(self, subject: Subject, principal: Principal) -> asyncio.Task[Rights]:
         flight = self._flights.get(subject)
         if flight is None:
             flight = asyncio.create_task(self._fetch(subject, principal))
@@ -88,8 +95,13 @@ class Authority:
             flight.add_done_callback(lambda _: self._flights.pop(subject, None))
         return flight
 
-    async def _fetch(self, subject: Subject, principal: Principal) -> Told:
-        told = await self._ask(principal)
+    async def _fetch(self, subject: Subject, principal: Principal) -> Rights:
+        forgotten = self._forgotten
+        answer = await self._ask(principal)
+        told = compile_rights(answer.access, answer.version, ALL_SCOPES, self._clock())
+        if forgotten != self._forgotten:
+            # It may have been asked before what was missed.
+            return told
         self._told[subject] = told
         self._told.move_to_end(subject)
         if len(self._told) > MOST_KEPT:

@@ -5,10 +5,13 @@ a workspace counts for all that is in it.
 """
 
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Final
+
+import msgspec
 
 from libs.common.access.permissions import BIT, PERMISSIONS, Kind, mask
 from libs.common.access.selection import EVERYTHING, NOTHING, Names, Selection, merged, pattern
@@ -39,17 +42,42 @@ class Rights:
     """What a subject may do with one credential, as of version `version` of its access.
 
     `until` is the time (seconds since 1970) at which a temporary rule ends and this must be
-    compiled anew.
+    compiled anew. The rules are kept packed, as thousands of subjects have dozens each and they are
+    looked at once a permission; what comes of them is kept ready.
     """
 
     subject: str
     version: int
     status: str
-    rules: tuple[AccessRule, ...]
+    packed: bytes
     scopes: tuple[str, ...]
     until: float
     _permitted: int = 0
     _selections: dict[tuple[str, int], Selection] = field(default_factory=dict)
+    # One copy of each set of names, as many permissions are about the same.
+    _names: dict[Names, Names] = field(default_factory=dict)
+
+    @property
+    def rules(self) -> tuple[AccessRule, ...]:
+        """The rules that count, unpacked."""
+        return _unpacked(self.packed)
+
+    def renewed(self, scopes: Sequence[str], now: float) -> "Rights":
+        """The same as of `now` for a credential with `scopes`."""
+        if self.until <= now:
+            access = Access(subject=self.subject, status=self.status, rules=list(self.rules))
+            return compile_rights(access, self.version, scopes, now)
+        if self.scopes == tuple(scopes):
+            return self
+        return Rights(
+            subject=self.subject,
+            version=self.version,
+            status=self.status,
+            packed=self.packed,
+            scopes=tuple(scopes),
+            until=self.until,
+            _permitted=permitted(scopes),
+        )
 
     def selection(self, permission: str, workspace_id: int) -> Selection:
         """The resources in a workspace on which `permission` is held; computed once."""
@@ -76,7 +104,9 @@ class Rights:
         ):
             return False
         return any(
-            rule.effect == "allow" and (rule.kind == "tenant" or rule.workspace_id == workspace_id)
+            rule.effect == "allow"
+            and (rule.kind == "tenant" or rule.workspace_id == workspace_id)
+            and mask(rule.permissions) & self._permitted & _ON_RESOURCES
             for rule in self.rules
         )
 
@@ -116,15 +146,24 @@ class Rights:
             if _reaches(rule, permission, kind, workspace_id):
                 parts[rule.effect].append(_names(rule))
         on_resources = kind in _NAMED
+        allowed, denied = merged(parts["allow"]), merged(parts["deny"])
         return Selection(
-            allowed=merged(parts["allow"]),
-            denied=merged(parts["deny"]),
+            allowed=self._names.setdefault(allowed, allowed),
+            denied=self._names.setdefault(denied, denied),
             within=_scope(self.scopes, kind) if on_resources else EVERYTHING,
             owner=self.subject if on_resources else "",
         )
 
 
-NO_RIGHTS: Final = Rights("", 0, "unknown", (), (), _NEVER)
+def _pack(rules: Sequence[AccessRule]) -> bytes:
+    return zlib.compress(msgspec.msgpack.encode(rules))
+
+
+def _unpacked(packed: bytes) -> tuple[AccessRule, ...]:
+    return msgspec.msgpack.decode(zlib.decompress(packed), type=tuple[AccessRule, ...])
+
+
+NO_RIGHTS: Final = Rights("", 0, "unknown", _pack(()), (), _NEVER)
 
 
 def compile_rights(
@@ -132,18 +171,17 @@ def compile_rights(
 ) -> Rights:
     """The rights that `access` gives to a credential with `scopes`, as of `now`."""
     moment = time.time() if now is None else now
-    ends = [rule.expires_at / 1000 for rule in access.rules if rule.expires_at is not None]
+    rules = [
+        rule for rule in access.rules if rule.expires_at is None or rule.expires_at / 1000 > moment
+    ]
+    ends = [rule.expires_at / 1000 for rule in rules if rule.expires_at is not None]
     return Rights(
         subject=access.subject,
         version=version,
         status=access.status,
-        rules=tuple(
-            rule
-            for rule in access.rules
-            if rule.expires_at is None or rule.expires_at / 1000 > moment
-        ),
+        packed=_pack(rules),
         scopes=tuple(scopes),
-        until=min((end for end in ends if end > moment), default=_NEVER),
+        until=min(ends, default=_NEVER),
         _permitted=permitted(scopes),
     )
 
