@@ -134,18 +134,12 @@ class VersionFile(msgspec.Struct):
 
 
 class OwnerBody(BaseModel):
-    """Who owns a registered model."""
+    """Who owns a registered model and may do everything with it."""
 
     model_config = ConfigDict(extra="forbid")
 
     subject: str = Field(
-        pattern=r"^(user|service):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
-        description="A member, as `user:<id>` or `service:<id>`.",
+        pattern=r"^((user|service):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$",
+        description="A member, as `user:<id>` or `service:<id>`; empty where nobody owns it.",
         examples=["user:0190b5a2-7c1e-7a44-9a53-0c6a4e3a1f55"],
     )
-
-
-class OwnerAnswer(BaseModel):
-    """Who owns a registered model."""
-
-    subject: str = Field(description="Empty where nobody owns it.")

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.access.permissions import BIT, PERMISSIONS, READ_OF, mask, named
@@ -61,6 +61,7 @@ def test_roles_hold_what_those_before_them_hold_and_more() -> None:
     assert all(name.endswith((".read", ".own")) for name in ROLES["viewer"])
 
 
+@settings(deadline=None)
 @given(
     access=ACCESSES,
     scopes=SCOPES,
@@ -87,6 +88,7 @@ def test_selections_and_decisions_are_what_the_rules_say(
         assert not wanted
 
 
+@settings(deadline=None)
 @given(access=ACCESSES, scopes=SCOPES, later=st.sampled_from([0.0, 1.0]))
 def test_renewed_rights_are_those_of_a_new_question(
     access: Access, scopes: list[str], later: float
@@ -104,6 +106,7 @@ def test_renewed_rights_are_those_of_a_new_question(
         assert renewed.selection(permission, 1) == wanted.selection(permission, 1)
 
 
+@settings(deadline=None)
 @given(texts=st.lists(PATTERNS, max_size=6), name=NAMES)
 def test_merged_names_are_those_of_all_parts(texts: list[str], name: str) -> None:
     """And prefixes ascend without one that begins with another, as searches need them."""

@@ -76,7 +76,7 @@ ON_ONE: Final = (
         "model.read",
         {"name": "{name}", "version": "1", "path": "MLmodel"},
     ),
-    Operation("GET", OWNER, "model.manage", {}),
+    Operation("GET", OWNER, "model.read", {}),
     Operation("PUT", OWNER, "model.manage", {"subject": SOMEBODY}),
 )
 ALL: Final = (*SEARCHES, CREATE, *ON_ONE)
