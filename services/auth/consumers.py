@@ -15,6 +15,8 @@ AUDITED: Final[tuple[Topic, ...]] = (
     auth.TENANTS,
     auth.USERS,
     auth.TOKENS,
+    auth.ROLES,
+    auth.GRANTS,
     auth.ACCESS,
     tracking.EXPERIMENTS,
     tracking.RUNS,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from libs.common.access.hearing import ACCESS_CHANGES
-from libs.common.contracts.auth import ACCESS, TENANTS, TOKENS, USERS
+from libs.common.contracts.auth import ACCESS, GRANTS, ROLES, TENANTS, TOKENS, USERS
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.auth.api import api
@@ -19,7 +19,7 @@ SERVICE: Final = Service(
     name="auth",
     settings=Settings,
     api=api,
-    publishes=(TENANTS, USERS, TOKENS, ACCESS),
+    publishes=(TENANTS, USERS, TOKENS, ROLES, GRANTS, ACCESS),
     subscriptions=(KNOWN_TENANTS, AUDIT, ACCESS_CHANGES),
     workers=(replace_old_keys,),
     migrations=Path(__file__).with_name("migrations"),

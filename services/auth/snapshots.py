@@ -1,13 +1,18 @@
-"""How tenants, members and living tokens are told again on request."""
+"""How tenants, members, living tokens, roles and grants are told again on request."""
 
 from typing import Final
 
 from asyncpg import Record
 
 from libs.common.contracts.auth import (
+    GRANTS,
+    ROLES,
     TENANTS,
     TOKENS,
     USERS,
+    GrantSnapshot,
+    Role,
+    RoleSnapshot,
     Tenant,
     TenantSnapshot,
     Token,
@@ -16,8 +21,11 @@ from libs.common.contracts.auth import (
     UserSnapshot,
 )
 from libs.common.service import Snapshot
+from services.auth.commands.facts import grant_state
 from services.auth.model.credential import subject_of
 from services.auth.queries.credentials import LIVING_TOKENS, MEMBERS, OWN_TENANT
+from services.auth.queries.grants import LIVING, stored_grant
+from services.auth.queries.roles import DEFINED
 
 
 def _tenant(row: Record) -> TenantSnapshot:
@@ -42,8 +50,21 @@ def _token(row: Record) -> TokenSnapshot:
     return TokenSnapshot(version=row["version"], token=token)
 
 
+def _role(row: Record) -> RoleSnapshot:
+    role = Role(
+        name=row["name"], permissions=list(row["permissions"]), description=row["description"]
+    )
+    return RoleSnapshot(version=row["version"], role=role)
+
+
+def _grant(row: Record) -> GrantSnapshot:
+    return GrantSnapshot(version=row["version"], grant=grant_state(stored_grant(row)))
+
+
 SNAPSHOTS: Final = (
     Snapshot(TENANTS, OWN_TENANT, _tenant),
     Snapshot(USERS, MEMBERS, _user),
     Snapshot(TOKENS, LIVING_TOKENS, _token),
+    Snapshot(ROLES, DEFINED, _role),
+    Snapshot(GRANTS, LIVING, _grant),
 )

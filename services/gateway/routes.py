@@ -34,6 +34,9 @@ _BOTH_PREFIXES: Final[Mapping[str, Route]] = {
     "/2.0/mlflow-artifacts/artifacts": Route("tracking", "artifact-bytes"),
     "/2.0/mlflow-artifacts/presigned": Route("tracking", "artifact-bytes"),
     "/2.0/mlflow-artifacts/mpu": Route("tracking", "artifact-bytes"),
+    "/2.0/mlflow/users": Route("auth", "users"),
+    "/3.0/mlflow/users": Route("auth", "users"),
+    "/3.0/mlflow/roles": Route("auth", "users"),
     "/3.0/mlflow/server-info": Route("tracking", "server-info", public=True),
 }
 
@@ -45,6 +48,11 @@ ROUTES: Final[Mapping[str, Route]] = {
     },
     "/api/maestro/v1/tokens": Route("auth", "tokens"),
     "/api/maestro/v1/models": Route("registry", "model-owners"),
+    "/api/maestro/v1/members": Route("auth", "members"),
+    **{
+        f"/api/maestro/v1/{kind}": Route("auth", "access")
+        for kind in ("permissions", "roles", "grants", "access")
+    },
 }
 
 # Paths that are answered only as they stand, without anything behind them.

@@ -18,6 +18,9 @@ from services.gateway.routes import EXACT, ROUTES, UPSTREAMS, climbs, route_of
         ("2.0/mlflow-artifacts/artifacts", "tracking"),
         ("2.0/mlflow-artifacts/artifacts/0/1/artifacts/a b/c.bin", "tracking"),
         ("3.0/mlflow/server-info", "tracking"),
+        ("2.0/mlflow/users/current", "auth"),
+        ("3.0/mlflow/users/current/permissions", "auth"),
+        ("3.0/mlflow/roles/permissions/add", "auth"),
         ("2.0/mlflow/registered-models/alias", "registry"),
         ("2.0/mlflow/model-versions/create", "registry"),
     ],
@@ -36,6 +39,11 @@ def test_operations_go_to_their_owner(prefix: str, path: str, upstream: str) -> 
         ("/api/maestro/v1/tokens", "auth"),
         ("/api/maestro/v1/tokens/42", "auth"),
         ("/api/maestro/v1/models/fraud/owner", "registry"),
+        ("/api/maestro/v1/permissions", "auth"),
+        ("/api/maestro/v1/roles/labeller", "auth"),
+        ("/api/maestro/v1/grants/42", "auth"),
+        ("/api/maestro/v1/access/of/user:42", "auth"),
+        ("/api/maestro/v1/members/ada/role", "auth"),
     ],
 )
 def test_paths_without_prefix(path: str, upstream: str) -> None:

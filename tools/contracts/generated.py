@@ -9,6 +9,7 @@ from tools.contracts import (
     frozen,
     metric_table,
     openapi,
+    permission_table,
     route_table,
     settings_table,
 )
@@ -25,6 +26,7 @@ def generated_files(root: Path, landscape: Landscape) -> dict[str, str]:
         "asyncapi.yaml": asyncapi.document(landscape, project["version"]),
         "README.md": event_table.placed(readme, landscape),
         "docs/routes.md": route_table.document(served),
+        "docs/permissions.md": permission_table.document(),
         "docs/settings.md": settings_table.document(landscape.services),
         "docs/metrics.md": metric_table.document(landscape.services),
         **openapi.documents(served, project["version"]),

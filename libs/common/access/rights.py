@@ -96,6 +96,37 @@ class Rights:
         selection = self.selection(permission, workspace_id)
         return selection.allowed.everything and not selection.denied.everything
 
+    def holds_all(
+        self,
+        permission: str,
+        kind: Kind,
+        workspace_id: int = ANY_WORKSPACE,
+        names: str = "*",
+        until: int | None = None,
+    ) -> bool:
+        """Whether `permission` is held on all that a rule of that kind and pattern would reach.
+
+        Nothing of it may be denied. Rules that end before `until` (milliseconds since 1970, None
+        for never) do not count: what one holds for a day cannot be given away for two.
+        """
+        if self.status != "active" or not self._permitted & BIT[permission]:
+            return False
+        of = PERMISSIONS[permission].kind
+        wanted = pattern(names) if kind in _NAMED else EVERYTHING
+        if of in _NAMED and not _scope(self.scopes, of).includes(wanted):
+            return False
+        held: list[Names] = []
+        for rule in self.rules:
+            within = rule.workspace_id if kind == "tenant" else workspace_id
+            if not _reaches(rule, permission, of, within):
+                continue
+            if rule.effect == "deny":
+                if _names(rule).meets(wanted):
+                    return False
+            elif _lasts(rule, until) and (kind != "tenant" or rule.kind == "tenant"):
+                held.append(_names(rule))
+        return merged(held).includes(wanted)
+
     def enters(self, workspace_id: int) -> bool:
         """Whether anything at all is allowed in a workspace: its name is then no secret."""
         if (
@@ -229,13 +260,18 @@ def _reaches(rule: AccessRule, permission: str, kind: Kind, workspace_id: int) -
         return False
     if rule.kind == "tenant":
         return True
-    if rule.workspace_id != workspace_id:
+    # What is about the tenant as a whole is not held by way of one of its workspaces.
+    if rule.workspace_id != workspace_id or kind == "tenant":
         return False
     return rule.kind in ("workspace", kind)
 
 
 def _touches(rule: AccessRule, permission: str, kind: Kind, workspace_id: int, name: str) -> bool:
     return _reaches(rule, permission, kind, workspace_id) and _names(rule).covers(name)
+
+
+def _lasts(rule: AccessRule, until: int | None) -> bool:
+    return rule.expires_at is None or (until is not None and rule.expires_at >= until)
 
 
 def _names(rule: AccessRule) -> Names:

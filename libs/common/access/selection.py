@@ -30,6 +30,25 @@ class Names:
         """Whether no name is in the set."""
         return not (self.everything or self.exact or self.prefixes)
 
+    def includes(self, other: "Names") -> bool:
+        """Whether every name of the other set is in this one."""
+        if self.everything or other.everything:
+            return self.everything
+        return all(map(self.covers, other.exact)) and all(
+            prefix.startswith(self.prefixes) for prefix in other.prefixes
+        )
+
+    def meets(self, other: "Names") -> bool:
+        """Whether some name may be in both sets."""
+        if self.everything or other.everything:
+            return not (self.empty or other.empty)
+        return (
+            any(map(self.covers, other.exact))
+            or any(map(other.covers, self.exact))
+            or any(prefix.startswith(other.prefixes) for prefix in self.prefixes)
+            or any(prefix.startswith(self.prefixes) for prefix in other.prefixes)
+        )
+
 
 NOTHING: Final = Names()
 EVERYTHING: Final = Names(everything=True)

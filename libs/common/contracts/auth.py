@@ -1,4 +1,4 @@
-"""Facts of auth: tenants, users and tokens."""
+"""Facts of auth: tenants, users, tokens, roles and grants."""
 
 from typing import Final, Literal
 
@@ -53,6 +53,13 @@ class UserCreated(msgspec.Struct, frozen=True, kw_only=True):
     user: User
 
 
+class UserChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A member's role or status changed."""
+
+    version: int
+    user: User
+
+
 class UserSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A member as it stands, told again on request."""
 
@@ -88,6 +95,83 @@ class TokenSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int
     token: Token
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True):
+    """A role that a tenant has defined; the built-in ones are the same everywhere."""
+
+    name: str
+    permissions: list[str]
+    description: str = ""
+
+
+class RoleDefined(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant defined a role."""
+
+    version: int
+    role: Role
+
+
+class RoleChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A role got other permissions or another description."""
+
+    version: int
+    role: Role
+
+
+class RoleDeleted(msgspec.Struct, frozen=True, kw_only=True):
+    """A role that nobody had any more was removed."""
+
+    version: int
+    role: Role
+
+
+class RoleSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant's role as it stands, told again on request."""
+
+    version: int
+    role: Role
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """A role or single permissions, allowed or denied to a member on some resources.
+
+    Either `role` or `permissions` says what. `kind`, `workspace_id`, `pattern` and `expires_at` are
+    as in an AccessRule.
+    """
+
+    grant_id: str
+    subject: str
+    effect: Literal["allow", "deny"]
+    kind: Literal["tenant", "workspace", "experiment", "model"]
+    role: str | None = None
+    permissions: list[str] = []
+    workspace_id: int = 0
+    pattern: str = "*"
+    expires_at: int | None = None
+    reason: str = ""
+    granted_by: str = ""
+
+
+class GrantGranted(msgspec.Struct, frozen=True, kw_only=True):
+    """Something was allowed or denied to a member, or for longer than before."""
+
+    version: int
+    grant: Grant
+
+
+class GrantRevoked(msgspec.Struct, frozen=True, kw_only=True):
+    """A grant was taken back."""
+
+    version: int
+    grant: Grant
+
+
+class GrantSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A living grant as it stands, told again on request."""
+
+    version: int
+    grant: Grant
 
 
 class AccessRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,15 +223,42 @@ def _token_key(fact: TokenIssued) -> str:
     return fact.token.token_id
 
 
+def _role_key(fact: RoleDefined) -> str:
+    return fact.role.name
+
+
+def _grant_key(fact: GrantGranted) -> str:
+    return fact.grant.grant_id
+
+
 TENANTS: Final = Topic(
     "auth.tenant.v1",
     {"created": TenantCreated, "changed": TenantChanged, "snapshot": TenantSnapshot},
     _tenant_key,
 )
-USERS: Final = Topic("auth.user.v1", {"created": UserCreated, "snapshot": UserSnapshot}, _user_key)
+USERS: Final = Topic(
+    "auth.user.v1",
+    {"created": UserCreated, "changed": UserChanged, "snapshot": UserSnapshot},
+    _user_key,
+)
 TOKENS: Final = Topic(
     "auth.token.v1",
     {"issued": TokenIssued, "revoked": TokenRevoked, "snapshot": TokenSnapshot},
     _token_key,
+)
+ROLES: Final = Topic(
+    "auth.role.v1",
+    {
+        "defined": RoleDefined,
+        "changed": RoleChanged,
+        "deleted": RoleDeleted,
+        "snapshot": RoleSnapshot,
+    },
+    _role_key,
+)
+GRANTS: Final = Topic(
+    "auth.grant.v1",
+    {"granted": GrantGranted, "revoked": GrantRevoked, "snapshot": GrantSnapshot},
+    _grant_key,
 )
 ACCESS: Final = Topic("auth.access.v1", {"changed": AccessChanged}, _access_key)

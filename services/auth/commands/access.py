@@ -3,10 +3,13 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from libs.common.access.rights import NO_RIGHTS, Rights, compile_rights
 from libs.common.contracts.auth import AccessChanged
 from libs.common.events.outbox import UnitOfWork
-from services.auth.queries.access import access_of
-from services.auth.store.access import raise_version
+from libs.common.principal import Principal
+from services.auth.model.credential import user_id_of
+from services.auth.queries.access import access_of, accesses_of
+from services.auth.store.access import lock_access, raise_versions
 
 
 async def access_changed(work: UnitOfWork, user_ids: Iterable[UUID]) -> None:
@@ -14,9 +17,22 @@ async def access_changed(work: UnitOfWork, user_ids: Iterable[UUID]) -> None:
 
     Call it last in the unit of work that changed them, so that what is told is what commits.
     """
-    tenant_no = work.acting.tenant_no
-    for user_id in sorted(set(user_ids)):
-        await raise_version(work.connection, tenant_no, user_id)
-        told = await access_of(work.connection, tenant_no, user_id)
-        if told is not None:
-            work.record(AccessChanged(version=told.version, access=told.access))
+    tenant_no, changed = work.acting.tenant_no, sorted(set(user_ids))
+    await raise_versions(work.connection, tenant_no, changed)
+    for told in (await accesses_of(work.connection, tenant_no, changed)).values():
+        work.record(AccessChanged(version=told.version, access=told.access))
+
+
+async def rights_to_change(work: UnitOfWork, principal: Principal) -> Rights:
+    """What the caller holds now, while nobody else changes access in the tenant until COMMIT.
+
+    Read anew: what was known when the request came may have been taken away by one before it.
+    """
+    await lock_access(work.connection, principal.tenant_no)
+    user_id = user_id_of(principal.subject)
+    if user_id is None:
+        return NO_RIGHTS
+    told = await access_of(work.connection, principal.tenant_no, user_id)
+    if told is None:
+        return NO_RIGHTS
+    return compile_rights(told.access, told.version, principal.scopes)

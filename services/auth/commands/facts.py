@@ -1,7 +1,10 @@
 """The facts of auth, made from what was stored."""
 
-from libs.common.contracts.auth import Token
+from libs.common.contracts.auth import Grant, Role, Token, User
+from services.auth.model import roles
 from services.auth.model.credential import subject_of
+from services.auth.model.grants import StoredGrant, milliseconds
+from services.auth.model.subjects import Subject
 from services.auth.store.identity import StoredToken
 
 
@@ -13,4 +16,36 @@ def token_state(stored: StoredToken) -> Token:
         name=stored.name,
         subject=subject_of(stored.user_id),
         expires_at=None if expires_at is None else int(expires_at.timestamp() * 1000),
+    )
+
+
+def role_state(role: roles.Role) -> Role:
+    """A role as facts carry it."""
+    return Role(name=role.name, permissions=list(role.permissions), description=role.description)
+
+
+def grant_state(grant: StoredGrant) -> Grant:
+    """A grant as facts carry it."""
+    return Grant(
+        grant_id=str(grant.grant_id),
+        subject=subject_of(grant.user_id, grant.user_kind),
+        effect=grant.effect,
+        kind=grant.kind,
+        role=grant.role,
+        permissions=list(grant.permissions),
+        workspace_id=grant.workspace_id,
+        pattern=grant.pattern,
+        expires_at=milliseconds(grant.expires_at),
+        reason=grant.reason,
+        granted_by=grant.granted_by,
+    )
+
+
+def changed_user(member: Subject) -> User:
+    """A member as facts carry it."""
+    return User(
+        user_id=str(member.user_id),
+        login=member.login,
+        role=member.role or "",
+        status=member.status,
     )

@@ -13,42 +13,53 @@ from libs.common.database import Connection, Database
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.auth.model.credential import subject_of, user_id_of
+from services.auth.model.grants import applicable
 
-_MEMBER: Final = """
+_MEMBERS: Final = """
 SELECT m.user_id, u.kind, m.role, m.access_version,
        CASE WHEN 'suspended' IN (t.status, u.status, m.status) THEN 'suspended' ELSE m.status END
        AS status
 FROM memberships m
 JOIN tenants t ON t.tenant_no = m.tenant_no
 JOIN users u ON u.user_id = m.user_id
-WHERE m.tenant_no = $1 AND m.user_id = $2
+WHERE m.tenant_no = $1 AND m.user_id = ANY($2)
 """
 _GRANTS: Final = """
-SELECT grant_id, effect, role, permissions, kind, workspace_id, pattern,
+SELECT user_id, grant_id, effect, role, permissions, kind, workspace_id, pattern,
        (extract(epoch FROM expires_at) * 1000)::int8 AS expires_at
 FROM grants
-WHERE tenant_no = $1 AND user_id = $2 AND (expires_at IS NULL OR expires_at > now())
+WHERE tenant_no = $1 AND user_id = ANY($2) AND (expires_at IS NULL OR expires_at > now())
 ORDER BY created_at, grant_id
 """
-_CUSTOM: Final = "SELECT name, permissions FROM roles WHERE tenant_no = $1 AND name = ANY($2)"
+_CUSTOM: Final = """
+SELECT name, permissions FROM roles
+WHERE tenant_no = $1 AND name = ANY($2) AND deleted_at IS NULL
+"""
 
 
 async def access_of(connection: Connection, tenant_no: int, user_id: UUID) -> Told | None:
     """What a member may do and the version of that; None for who never was a member."""
-    member = await connection.fetchrow(_MEMBER, tenant_no, user_id)
-    if member is None:
-        return None
-    grants = await connection.fetch(_GRANTS, tenant_no, user_id)
-    named = {row["role"] for row in [member, *grants] if row["role"] is not None}
+    return (await accesses_of(connection, tenant_no, [user_id])).get(user_id)
+
+
+async def accesses_of(
+    connection: Connection, tenant_no: int, user_ids: Sequence[UUID]
+) -> dict[UUID, Told]:
+    """What members may do, in the order of `user_ids`; who never was a member is left out."""
+    members = await connection.fetch(_MEMBERS, tenant_no, user_ids)
+    grants = await connection.fetch(_GRANTS, tenant_no, user_ids)
+    named = {row["role"] for row in [*members, *grants] if row["role"] is not None}
     roles = await permissions_of(connection, tenant_no, sorted(named))
-    rules = [_of_role(member["role"], roles)] if member["role"] in roles else []
-    rules += [_of_grant(row, roles) for row in grants]
-    return Told(
-        version=member["access_version"],
-        access=Access(
-            subject=subject_of(user_id, member["kind"]), status=member["status"], rules=rules
-        ),
-    )
+    rules: dict[UUID, list[AccessRule]] = {
+        row["user_id"]: [_of_role(row["role"], roles)] if row["role"] in roles else []
+        for row in members
+    }
+    for row in grants:
+        rules[row["user_id"]].append(_of_grant(row, roles))
+    known = {row["user_id"]: row for row in members}
+    return {
+        user_id: _told(known[user_id], rules[user_id]) for user_id in user_ids if user_id in known
+    }
 
 
 async def told_of(database: Database, tenant_no: int, subject: str) -> Told:
@@ -83,6 +94,14 @@ async def permissions_of(
     return found
 
 
+def _told(member: Record, rules: list[AccessRule]) -> Told:
+    subject = subject_of(member["user_id"], member["kind"])
+    return Told(
+        version=member["access_version"],
+        access=Access(subject=subject, status=member["status"], rules=rules),
+    )
+
+
 def _of_role(role: str, roles: Mapping[str, list[str]]) -> AccessRule:
     return AccessRule(
         rule_id=f"role:{role}", effect="allow", permissions=roles[role], because=f"role {role}"
@@ -90,13 +109,14 @@ def _of_role(role: str, roles: Mapping[str, list[str]]) -> AccessRule:
 
 
 def _of_grant(row: Record, roles: Mapping[str, list[str]]) -> AccessRule:
-    role = row["role"]
+    role, kind = row["role"], row["kind"]
+    given = row["permissions"] if role is None else roles.get(role, [])
     what = "grant" if row["effect"] == "allow" else "deny"
     return AccessRule(
         rule_id=f"grant:{row['grant_id']}",
         effect=row["effect"],
-        permissions=list(row["permissions"]) if role is None else roles.get(role, []),
-        kind=row["kind"],
+        permissions=applicable(given, kind),
+        kind=kind,
         workspace_id=row["workspace_id"],
         pattern=row["pattern"],
         expires_at=row["expires_at"],
