@@ -1,4 +1,4 @@
-"""How tenants, members and living tokens are told again on request."""
+"""How tenants, members, living tokens and workspaces are told again on request."""
 
 from typing import Final
 
@@ -8,16 +8,20 @@ from libs.common.contracts.auth import (
     TENANTS,
     TOKENS,
     USERS,
+    WORKSPACES,
     Tenant,
     TenantSnapshot,
     Token,
     TokenSnapshot,
     User,
     UserSnapshot,
+    Workspace,
+    WorkspaceSnapshot,
 )
 from libs.common.service import Snapshot
 from services.auth.model.credential import subject_of
 from services.auth.queries.credentials import LIVING_TOKENS, MEMBERS, OWN_TENANT
+from services.auth.queries.workspaces import LIVING_WORKSPACES
 
 
 def _tenant(row: Record) -> TenantSnapshot:
@@ -42,8 +46,19 @@ def _token(row: Record) -> TokenSnapshot:
     return TokenSnapshot(version=row["version"], token=token)
 
 
+def _workspace(row: Record) -> WorkspaceSnapshot:
+    workspace = Workspace(
+        workspace_id=row["workspace_id"],
+        name=row["name"],
+        status=row["status"],
+        description=row["description"] or "",
+    )
+    return WorkspaceSnapshot(version=row["version"], workspace=workspace)
+
+
 SNAPSHOTS: Final = (
     Snapshot(TENANTS, OWN_TENANT, _tenant),
     Snapshot(USERS, MEMBERS, _user),
     Snapshot(TOKENS, LIVING_TOKENS, _token),
+    Snapshot(WORKSPACES, LIVING_WORKSPACES, _workspace),
 )

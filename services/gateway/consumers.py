@@ -1,11 +1,12 @@
-"""Events in: revoked tokens are forgotten in every gateway process as soon as they are heard."""
+"""Events in: revoked tokens and deleted workspaces are forgotten by every gateway at once."""
 
 from typing import Final
 
-from libs.common.contracts.auth import TOKENS, TokenRevoked
+from libs.common.contracts.auth import TOKENS, WORKSPACES, TokenRevoked, WorkspaceDeleted
 from libs.common.events.envelope import Event
 from libs.common.service import Running, Subscription
 from services.gateway.principals import Principals
+from services.gateway.revocations import workspace_key
 
 
 async def forget_revoked(running: Running, event: Event) -> None:
@@ -13,6 +14,14 @@ async def forget_revoked(running: Running, event: Event) -> None:
     principals: Principals = running.state
     revoked: TokenRevoked = event.fact
     principals.revocations.heard(revoked.token.token_id)
+
+
+async def forget_workspace(running: Running, event: Event) -> None:
+    """A workspace was deleted: nobody works in it any more."""
+    principals: Principals = running.state
+    deleted: WorkspaceDeleted = event.fact
+    key = workspace_key(event.tenant_no, deleted.workspace.workspace_id)
+    principals.revocations.heard(key)
 
 
 async def forget_missed(running: Running) -> None:
@@ -23,8 +32,8 @@ async def forget_missed(running: Running) -> None:
 
 REVOCATIONS: Final = Subscription(
     name="revocations",
-    topics=(TOKENS,),
-    handlers={TokenRevoked: forget_revoked},
+    topics=(TOKENS, WORKSPACES),
+    handlers={TokenRevoked: forget_revoked, WorkspaceDeleted: forget_workspace},
     kind="broadcast",
     connected=forget_missed,
 )

@@ -1,4 +1,4 @@
-"""Which tokens were revoked lately, and since when this process has heard of revocations."""
+"""Which tokens and workspaces ended lately, and since when this process hears of that."""
 
 import time
 from collections.abc import Callable
@@ -12,8 +12,13 @@ REMEMBERED_SECONDS: Final = LIFETIME_SECONDS + LEEWAY_SECONDS + 30
 MOST_REMEMBERED: Final = 50_000
 
 
+def workspace_key(tenant_no: int, workspace_id: int) -> str:
+    """What a deleted workspace is remembered by, among the ids of tokens, which are UUIDs."""
+    return f"workspace:{tenant_no}/{workspace_id}"
+
+
 class Revocations:
-    """The ids of tokens revoked in the last two minutes, as heard on the broadcast.
+    """The ids of tokens revoked, and workspaces deleted, in the last two minutes.
 
     `forget_everything` is called where the caches can no longer be trusted: when the broadcast
     was (re)connected, as what was said before that was missed, and when there are more

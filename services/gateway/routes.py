@@ -34,6 +34,7 @@ _BOTH_PREFIXES: Final[Mapping[str, Route]] = {
     "/2.0/mlflow-artifacts/artifacts": Route("tracking", "artifact-bytes"),
     "/2.0/mlflow-artifacts/presigned": Route("tracking", "artifact-bytes"),
     "/2.0/mlflow-artifacts/mpu": Route("tracking", "artifact-bytes"),
+    "/3.0/mlflow/workspaces": Route("auth", "workspaces"),
     "/3.0/mlflow/server-info": Route("tracking", "server-info", public=True),
 }
 

@@ -50,6 +50,12 @@ class Folder:
         """Remove the file or folder at `key`."""
         await asyncio.to_thread(self._delete, key)
 
+    async def move(self, key: str, to: str) -> None:
+        """Move all files below a folder to the same places below another."""
+        for place in (key, to):
+            await asyncio.to_thread(place_of, self._root, place)
+        await self._objects.move(key, to)
+
     def _check_place(self, key: str) -> None:
         place = place_of(self._root, key)
         above = place.relative_to(self._root).parents
