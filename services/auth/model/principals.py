@@ -20,12 +20,17 @@ def lifetime(credential: Credential, now: int) -> int:
 
 def mint(credential: Credential, audience: str, key: SigningKey, now: int) -> str:
     """A signed principal for one audience, from `now` (seconds since 1970) on."""
-    return jwt.encode(
-        dict(_claims(credential, audience, now)),
-        key.private,
-        algorithm="EdDSA",
-        headers={"kid": key.kid},
-    )
+    claims = {
+        "sub": credential.subject,
+        "act": str(credential.token_id),
+        "tenant": str(credential.tenant_id),
+        "tno": credential.tenant_no,
+        "ws": credential.workspace_id,
+        "wsn": credential.workspace,
+        "scope": " ".join(credential.scopes),
+        "pep": credential.access_version,
+    }
+    return _signed(claims, audience, key, now, now + lifetime(credential, now))
 
 
 def mint_in_workspace(
@@ -36,8 +41,6 @@ def mint_in_workspace(
     It lives no longer than the caller's own.
     """
     claims = {
-        "iss": ISSUER,
-        "aud": audience,
         "sub": principal.subject,
         "act": principal.actor,
         "tenant": principal.tenant,
@@ -46,28 +49,16 @@ def mint_in_workspace(
         "wsn": workspace[1],
         "scope": " ".join(principal.scopes),
         "pep": principal.epoch,
-        "iat": now,
-        "nbf": now,
-        "exp": min(principal.expires_at, now + LIFETIME_SECONDS),
-        "jti": secrets.token_urlsafe(12),
     }
-    return jwt.encode(claims, key.private, algorithm="EdDSA", headers={"kid": key.kid})
+    until = min(principal.expires_at, now + LIFETIME_SECONDS)
+    return _signed(claims, audience, key, now, until)
 
 
-def _claims(credential: Credential, audience: str, now: int) -> Mapping[str, Any]:
-    return {
-        "iss": ISSUER,
-        "aud": audience,
-        "sub": credential.subject,
-        "act": str(credential.token_id),
-        "tenant": str(credential.tenant_id),
-        "tno": credential.tenant_no,
-        "ws": credential.workspace_id,
-        "wsn": credential.workspace,
-        "scope": " ".join(credential.scopes),
-        "pep": credential.access_version,
-        "iat": now,
-        "nbf": now,
-        "exp": now + lifetime(credential, now),
-        "jti": secrets.token_urlsafe(12),
-    }
+def _signed(claims: Mapping[str, Any], audience: str, key: SigningKey, now: int, until: int) -> str:
+    common = {"iss": ISSUER, "aud": audience, "iat": now, "nbf": now, "exp": until}
+    return jwt.encode(
+        {**common, **claims, "jti": secrets.token_urlsafe(12)},
+        key.private,
+        algorithm="EdDSA",
+        headers={"kid": key.kid},
+    )

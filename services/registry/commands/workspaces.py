@@ -45,9 +45,11 @@ async def _move(work: UnitOfWork, leaving: Leaving, model: Model) -> None:
     before = await versions.load_all(connection, there, model)
     last = max([model.version, model.floor, *(version.version + 1 for version in before)])
     taken = await store.is_taken(connection, leaving.tenant_no, name)
-    await store.move(connection, leaving.tenant_no, model.model_no)
+    new_name = leaving.name_beside(name) if taken else name
+    await store.move(connection, leaving.tenant_no, model.model_no, new_name)
     model.workspace_id = DEFAULT_ID
-    await models.rename(connection, here, model, leaving.name_beside(name) if taken else name)
+    # Its count passes whatever was told under the new name before.
+    await models.rename(connection, here, model, new_name)
     await models.retire(connection, there, name, last)
     for version in before:
         work.record(facts.version_deleted(version))

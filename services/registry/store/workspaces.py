@@ -16,7 +16,7 @@ _MOVE: Final = """
 WITH versions AS (
     UPDATE model_versions SET workspace_id = $3 WHERE tenant_no = $1 AND model_no = $2
 )
-UPDATE registered_models SET workspace_id = $3 WHERE tenant_no = $1 AND model_no = $2
+UPDATE registered_models SET workspace_id = $3, name = $4 WHERE tenant_no = $1 AND model_no = $2
 """
 
 
@@ -31,6 +31,6 @@ async def is_taken(connection: Connection, tenant_no: int, name: str) -> bool:
     return bool(await connection.fetchval(_IS_TAKEN, tenant_no, DEFAULT_ID, name))
 
 
-async def move(connection: Connection, tenant_no: int, model_no: int) -> None:
-    """Bring a model and its versions into the default workspace."""
-    await connection.execute(_MOVE, tenant_no, model_no, DEFAULT_ID)
+async def move(connection: Connection, tenant_no: int, model_no: int, name: str) -> None:
+    """Bring a model and its versions into the default workspace, under a name that is free."""
+    await connection.execute(_MOVE, tenant_no, model_no, DEFAULT_ID, name)
