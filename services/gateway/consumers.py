@@ -6,7 +6,6 @@ from libs.common.contracts.auth import TOKENS, WORKSPACES, TokenRevoked, Workspa
 from libs.common.events.envelope import Event
 from libs.common.service import Running, Subscription
 from services.gateway.principals import Principals
-from services.gateway.revocations import workspace_key
 
 
 async def forget_revoked(running: Running, event: Event) -> None:
@@ -20,8 +19,7 @@ async def forget_workspace(running: Running, event: Event) -> None:
     """A workspace was deleted: nobody works in it any more."""
     principals: Principals = running.state
     deleted: WorkspaceDeleted = event.fact
-    key = workspace_key(event.tenant_no, deleted.workspace.workspace_id)
-    principals.revocations.heard(key)
+    principals.revocations.workspace_deleted(event.tenant_no, deleted.workspace.workspace_id)
 
 
 async def forget_missed(running: Running) -> None:

@@ -12,7 +12,7 @@ from libs.common.workspaces import no_workspace
 from services.gateway.credentials import Presented, Rejected, WorkspaceRejected
 from services.gateway.exchange import Passport
 from services.gateway.metrics import FOUND_IN, RENEWALS_FAILED
-from services.gateway.revocations import Revocations, workspace_key
+from services.gateway.revocations import Revocations
 from services.gateway.shared_cache import SharedCache
 
 MOST_PASSPORTS: Final = 20_000
@@ -135,7 +135,7 @@ class Principals:
         """Why a passport is not used any more, None where it still is."""
         if self.revocations.covers(passport.actor):
             return Rejected(_REVOKED)
-        if self.revocations.covers(workspace_key(passport.tenant_no, passport.workspace_id)):
+        if self.revocations.covers_workspace(passport.tenant_no, passport.workspace_id):
             named = presented.workspace
             return WorkspaceRejected(
                 no_workspace(named).message if named else "The credential's workspace was deleted."

@@ -4,25 +4,24 @@ Run by path: `journey_workspaces.py NAME`, with the client's variables in the en
 """
 
 import sys
+from collections.abc import Callable
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.tracking._workspace import fluent as workspaces
 
 
-class Echo(mlflow.pyfunc.PythonModel):
-    """Gives back what it is given."""
-
-    def predict(self, model_input: list[str]) -> list[str]:
-        """The input itself."""
-        return model_input
+def echo(model_input: list[str]) -> list[str]:
+    """A model that gives back what it is given."""
+    return model_input
 
 
-def refusal(action: object) -> str:
+def refusal(action: Callable[[], object]) -> str:
     """The message with which an action is refused."""
     try:
-        action()  # type: ignore[operator]
+        action()
     except MlflowException as problem:
         return str(problem)
     raise AssertionError("it was not refused")
@@ -36,11 +35,18 @@ def work(name: str) -> str:
         mlflow.log_text("in a workspace", "note.txt")
         mlflow.pyfunc.log_model(
             name="model",
-            python_model=Echo(),
+            python_model=echo,
             registered_model_name=name,
             pip_requirements=["mlflow"],
         )
     return str(run.info.run_id)
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment of that name in the active workspace."""
+    found = mlflow.get_experiment_by_name(f"{name} experiment")
+    assert found is not None
+    return found
 
 
 def check_there(name: str, run_id: str) -> None:
@@ -65,7 +71,7 @@ def made(workspace: str, name: str) -> str:
     mlflow.set_workspace(workspace)
     run_id = work(name)
     check_there(name, run_id)
-    assert mlflow.get_experiment_by_name(f"{name} experiment").workspace == workspace
+    assert experiment(name).workspace == workspace
     assert "No Experiment with id=0 exists" in refusal(lambda: MlflowClient().create_run("0"))
     mlflow.set_workspace("default")
     check_absent(name, run_id)
@@ -82,9 +88,7 @@ def main(name: str) -> None:
     assert f"experiments: '{name} experiment'" in refusal(
         lambda: workspaces.delete_workspace(f"{name}-moves", mode="SET_DEFAULT")
     )
-    MlflowClient().rename_experiment(
-        mlflow.get_experiment_by_name(f"{name} experiment").experiment_id, f"{name} other"
-    )
+    MlflowClient().rename_experiment(experiment(name).experiment_id, f"{name} other")
     workspaces.delete_workspace(f"{name}-moves", mode="SET_DEFAULT")
     check_there(name, run_id)
     assert f"{name}-moves" not in [one.name for one in workspaces.list_workspaces()]

@@ -10,7 +10,6 @@ from services.gateway import principals as principals_module
 from services.gateway import revocations as revocations_module
 from services.gateway.credentials import Presented, WorkspaceRejected
 from services.gateway.principals import Principals
-from services.gateway.revocations import workspace_key
 from services.gateway.shared_cache import SharedCache
 from tests.unit.gateway_doubles import (
     AUDIENCES,
@@ -261,12 +260,12 @@ async def test_a_deleted_workspace_is_left_at_once_and_not_entered_from_redis() 
     world.clock.now += 60  # so that what is minted now counts as heard of
     await world.principals.passport(ALICE)
     await eventually(lambda: world.store.held)
-    world.principals.revocations.heard(workspace_key(1, 1))
+    world.principals.revocations.workspace_deleted(1, 1)
     assert await status_of(world.principals.passport(ALICE)) == 404
     assert await status_of(world.principals.passport(ALICE)) == 404
-    world.principals.revocations.heard(workspace_key(2, 1))
+    world.principals.revocations.workspace_deleted(2, 1)
     fresh = World()
     await fresh.principals.passport(ALICE)
-    fresh.principals.revocations.heard(workspace_key(2, 1))
-    fresh.principals.revocations.heard(workspace_key(1, 2))
+    fresh.principals.revocations.workspace_deleted(2, 1)
+    fresh.principals.revocations.workspace_deleted(1, 2)
     assert await status_of(fresh.principals.passport(ALICE)) == 200

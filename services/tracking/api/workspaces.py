@@ -5,6 +5,7 @@ from typing import Final
 from libs.common.access.guard import insist_everywhere
 from libs.common.http.routes import Call, Routes
 from libs.common.workspaces import CONTENTS_PATH
+from services.tracking.commands.experiments import ensure_default
 from services.tracking.queries.workspaces import contents
 
 routes: Final = Routes()
@@ -15,5 +16,6 @@ async def workspace_contents(call: Call) -> object:
     """How many experiments the caller's workspace holds, and which names would clash."""
     caller = call.principal
     insist_everywhere(caller, call.permission)
+    await ensure_default(call.running, caller)
     async with call.running.database.reading(caller.tenant_no) as connection:
         return await contents(connection, caller.tenant_no, caller.workspace_id)

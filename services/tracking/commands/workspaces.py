@@ -14,7 +14,7 @@ from libs.common.leaving import Leaving
 from libs.common.service import Running
 from libs.common.workspaces import DEFAULT_ID
 from services.tracking.artifacts.paths import object_key
-from services.tracking.commands.experiments import keep_stage
+from services.tracking.commands.experiments import ensure_default, keep_stage
 from services.tracking.commands.facts import experiment_state, run_changed
 from services.tracking.commands.logged_models import change, keep_versions_tag
 from services.tracking.model.logged_models import model_uuid
@@ -30,6 +30,8 @@ async def sweep(running: Running, leaving: Leaving) -> None:
     if leaving.puts_away:
         await _until_none(running, leaving, _put_aside)
         return
+    # Or another one of that name would take its place.
+    await ensure_default(running, leaving.acting())
     await _move_files(running, leaving)
     for batch in (_move_runs, _move_models, _move_experiment):
         await _until_none(running, leaving, batch)

@@ -30,7 +30,7 @@ def owners(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> dict[str, Owner]:
     }
     monkeypatch.setattr(deletion, "CLEARED_WITHIN_SECONDS", 0.0)
     for name, owner in found.items():
-        monkeypatch.setitem(auth.running.peers, name, owner)  # type: ignore[arg-type]
+        monkeypatch.setitem(auth.running.peers, name, owner)
     return found
 
 

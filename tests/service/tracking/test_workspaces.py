@@ -122,13 +122,13 @@ async def test_contents_are_told_to_who_manages_the_workspace(
     client: Client, inside: Inside
 ) -> None:
     await new_experiment(client, "both")
-    for name in ("both", "own"):
+    for name in ("both", "own", "Default"):
         await new_experiment(inside, name)
     reply = await inside.ask("GET", CONTENTS_PATH)
     assert msgspec.json.decode(reply.body) == {
         "kind": "experiments",
-        "count": 2,
-        "clashes": ["both"],
+        "count": 3,
+        "clashes": ["Default", "both"],
     }
     viewer = f"viewer-{uuid4()}"
     client.signer.access[viewer] = access_by(viewer, "viewer")
@@ -140,15 +140,30 @@ async def test_contents_are_told_to_who_manages_the_workspace(
         kind="workspace",
         workspace_id=TEAM,
     )
-    manager = f"manager-{uuid4()}"
-    client.signer.access[manager] = access_by(manager, "", managing)
-    assert (await Inside(client, manager).ask("GET", CONTENTS_PATH)).status == 200
-    elsewhere = Inside(client, manager)
+    holder = f"holder-{uuid4()}"
+    client.signer.access[holder] = access_by(holder, "", managing)
+    assert (await Inside(client, holder).ask("GET", CONTENTS_PATH)).status == 200
+    elsewhere = Inside(client, holder)
     elsewhere.workspace_id = TEAM + 1
     assert (await elsewhere.ask("GET", CONTENTS_PATH)).status == 403
 
 
-async def test_all_moves_to_default_page_by_page_with_its_files_and_facts(
+def fails_once(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
+    """A step of the move breaks when it is taken first; what has broken."""
+    failed: list[str] = []
+    step = getattr(store, name)
+
+    async def taken(*given: Any) -> Any:
+        if not failed:
+            failed.append(name)
+            raise RuntimeError("a fault half way")
+        return await step(*given)
+
+    monkeypatch.setattr(store, name, taken)
+    return failed
+
+
+async def test_all_moves_to_default_page_by_page_with_its_files_and_facts_though_it_fails_once(
     client: Client,
     inside: Inside,
     platform_environment: dict[str, str],
@@ -161,10 +176,12 @@ async def test_all_moves_to_default_page_by_page_with_its_files_and_facts(
     made = await inside.post("logged-models", {"experiment_id": taken, "name": "m"})
     model_id = made["model"]["info"]["model_id"]
     await inside.post("experiments/delete", {"experiment_id": aside})
-    await put(inside, f"{taken}/{runs[0]}/artifacts/deep/note #1.txt".replace("#", ""), b"ours")
     path = f"{taken}/{runs[0]}/artifacts/deep/note 1.txt"
+    await put(inside, path, b"ours")
 
+    failed = fails_once(monkeypatch, "move_models")
     facts = await leaves(client, "SET_DEFAULT", platform_environment)
+    assert failed
     kinds = [kind for kind, _ in facts]
     assert kinds.count("tracking.run.changed") == 5
     assert kinds.count("tracking.logged-model.changed") == 1
