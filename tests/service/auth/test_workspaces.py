@@ -6,12 +6,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from libs.common.events.republish import republish
 from libs.common.http.calling import Reply
 from libs.common.principal import Principal, Verifier
 from services.auth.model.secrets import new_secret
 from services.auth.store.identity import add_member, add_token
 from tests.service.auth.installation import PRINCIPAL, Auth
 from tests.service.auth.workspace_asking import ask, names, new_token_of, rows, told
+from tests.waiting import eventually
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -181,3 +183,12 @@ async def test_another_tenants_workspace_is_missing(auth: Auth) -> None:
     theirs = await ask(auth, "POST", body={"name": "ours-alone"}, token=secret)
     assert theirs.status == 201
     assert await names(auth, secret) == ["default", "ours-alone"]
+
+
+async def test_workspaces_are_told_again(auth: Auth) -> None:
+    await ask(auth, "POST", body={"name": "told-again"})
+
+    async def told_of() -> int:
+        return (await republish(auth.running))["auth.workspace.v1"]
+
+    assert await eventually(told_of, within=20) >= len(await rows(auth))
