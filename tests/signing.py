@@ -37,7 +37,13 @@ class Signer:
         self.access: dict[str, Told] = {}
 
     def principal(
-        self, tenant: Tenant, audience: str, *, workspace_id: int = 1, **claims: Any
+        self,
+        tenant: Tenant,
+        audience: str,
+        *,
+        workspace_id: int = 1,
+        workspace: str = "default",
+        **claims: Any,
     ) -> str:
         """A signed principal; `claims` override or, when None, remove single claims."""
         now = int(time.time())
@@ -49,6 +55,7 @@ class Signer:
             "tenant": tenant.id,
             "tno": tenant.number,
             "ws": workspace_id,
+            "wsn": workspace,
             "scope": "*",
             "pep": 0,
             "iat": now,

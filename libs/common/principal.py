@@ -16,6 +16,7 @@ from jwt.types import Options
 
 from libs.common.access.rights import NO_RIGHTS, Rights
 from libs.common.errors import unauthenticated, unavailable
+from libs.common.workspaces import DEFAULT_NAME
 
 PRINCIPAL_HEADER: Final = "x-maestro-principal"
 ISSUER: Final = "maestro-auth"
@@ -30,7 +31,7 @@ _CLAIMS: Final = ["iss", "aud", "sub", "act", "tenant", "tno", "ws", "scope", "p
 class Principal:
     """A verified caller; `tenant` is a UUID, `tenant_no` its short number inside tables.
 
-    `actor` is the id of the credential that was used,
+    `workspace` is the name of the workspace, `workspace_id` its number inside tables. `actor` is the id of the credential that was used,
     `expires_at` seconds since 1970, `token` the signed form for an exchange. `epoch` is the version
     of the subject's access, and `rights` are what that access allows: none until they are given.
     """
@@ -45,6 +46,7 @@ class Principal:
     epoch: int
     expires_at: int
     token: str
+    workspace: str = DEFAULT_NAME
     rights: Rights = field(default=NO_RIGHTS, compare=False, repr=False)
 
 
@@ -135,4 +137,5 @@ def _principal(claims: dict[str, Any], raw: str) -> Principal:
         epoch=int(claims["pep"]),
         expires_at=int(claims["exp"]),
         token=raw,
+        workspace=str(claims.get("wsn", DEFAULT_NAME)),
     )

@@ -1,4 +1,4 @@
-"""Events in: every fact of every service goes into the audit trail."""
+"""Events in: every fact goes into the audit trail, and deleted workspaces are cleared."""
 
 from datetime import datetime
 from typing import Final
@@ -10,6 +10,7 @@ from libs.common.contracts.topic import Topic
 from libs.common.events.envelope import Event
 from libs.common.events.outbox import UnitOfWork
 from libs.common.service import Subscription
+from services.auth.commands.workspaces import owner_cleared
 
 AUDITED: Final[tuple[Topic, ...]] = (
     auth.TENANTS,
@@ -18,11 +19,14 @@ AUDITED: Final[tuple[Topic, ...]] = (
     auth.ROLES,
     auth.GRANTS,
     auth.ACCESS,
+    auth.WORKSPACES,
     tracking.EXPERIMENTS,
     tracking.RUNS,
     tracking.LOGGED_MODELS,
+    tracking.WORKSPACES,
     registry.REGISTERED_MODELS,
     registry.MODEL_VERSIONS,
+    registry.WORKSPACES,
 )
 
 _RECORD: Final = """
@@ -53,3 +57,23 @@ async def record_in_trail(work: UnitOfWork, event: Event) -> None:
 
 
 AUDIT: Final = Subscription(name="audit", topics=AUDITED, any_fact=record_in_trail)
+
+
+async def tracking_cleared(work: UnitOfWork, event: Event) -> None:
+    """No experiment is left in a deleted workspace."""
+    await owner_cleared(work, event.fact.workspace_id, "tracking")
+
+
+async def registry_cleared(work: UnitOfWork, event: Event) -> None:
+    """No registered model is left in a deleted workspace."""
+    await owner_cleared(work, event.fact.workspace_id, "registry")
+
+
+WORKSPACES_CLEARED: Final = Subscription(
+    name="workspaces",
+    topics=(tracking.WORKSPACES, registry.WORKSPACES),
+    handlers={
+        tracking.WorkspaceCleared: tracking_cleared,
+        registry.WorkspaceCleared: registry_cleared,
+    },
+)

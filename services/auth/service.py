@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Final
 
 from libs.common.access.hearing import ACCESS_CHANGES
-from libs.common.contracts.auth import ACCESS, GRANTS, ROLES, TENANTS, TOKENS, USERS
+from libs.common.contracts.auth import ACCESS, GRANTS, ROLES, TENANTS, TOKENS, USERS, WORKSPACES
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.auth.api import api
-from services.auth.consumers import AUDIT
+from services.auth.consumers import AUDIT, WORKSPACES_CLEARED
 from services.auth.queries.access import asks_itself
 from services.auth.settings import Settings
 from services.auth.snapshots import SNAPSHOTS
@@ -19,8 +19,8 @@ SERVICE: Final = Service(
     name="auth",
     settings=Settings,
     api=api,
-    publishes=(TENANTS, USERS, TOKENS, ROLES, GRANTS, ACCESS),
-    subscriptions=(KNOWN_TENANTS, AUDIT, ACCESS_CHANGES),
+    publishes=(TENANTS, USERS, TOKENS, ROLES, GRANTS, ACCESS, WORKSPACES),
+    subscriptions=(KNOWN_TENANTS, AUDIT, ACCESS_CHANGES, WORKSPACES_CLEARED),
     workers=(replace_old_keys,),
     migrations=Path(__file__).with_name("migrations"),
     tables={
@@ -30,10 +30,12 @@ SERVICE: Final = Service(
         "tokens": "tenant",
         "roles": "tenant",
         "grants": "tenant",
+        "workspaces": "tenant",
         "credentials": "lookup: a presented secret's digest is all that is known of its tenant",
         "signing_keys": "platform: one set of keys signs the principals of all tenants",
         "audit_events": "tenant",
     },
+    peers=("tracking", "registry"),
     snapshots=SNAPSHOTS,
     opens=opens,
     asks=asks_itself,

@@ -1,4 +1,4 @@
-"""How tenants, members, living tokens, roles and grants are told again on request."""
+"""How what auth owns is told again on request."""
 
 from typing import Final
 
@@ -10,6 +10,7 @@ from libs.common.contracts.auth import (
     TENANTS,
     TOKENS,
     USERS,
+    WORKSPACES,
     GrantSnapshot,
     Role,
     RoleSnapshot,
@@ -19,6 +20,8 @@ from libs.common.contracts.auth import (
     TokenSnapshot,
     User,
     UserSnapshot,
+    Workspace,
+    WorkspaceSnapshot,
 )
 from libs.common.service import Snapshot
 from services.auth.commands.facts import grant_state
@@ -26,6 +29,7 @@ from services.auth.model.credential import subject_of
 from services.auth.queries.credentials import LIVING_TOKENS, MEMBERS, OWN_TENANT
 from services.auth.queries.grants import LIVING, stored_grant
 from services.auth.queries.roles import DEFINED
+from services.auth.queries.workspaces import LIVING_WORKSPACES
 
 
 def _tenant(row: Record) -> TenantSnapshot:
@@ -61,10 +65,21 @@ def _grant(row: Record) -> GrantSnapshot:
     return GrantSnapshot(version=row["version"], grant=grant_state(stored_grant(row)))
 
 
+def _workspace(row: Record) -> WorkspaceSnapshot:
+    workspace = Workspace(
+        workspace_id=row["workspace_id"],
+        name=row["name"],
+        status=row["status"],
+        description=row["description"] or "",
+    )
+    return WorkspaceSnapshot(version=row["version"], workspace=workspace)
+
+
 SNAPSHOTS: Final = (
     Snapshot(TENANTS, OWN_TENANT, _tenant),
     Snapshot(USERS, MEMBERS, _user),
     Snapshot(TOKENS, LIVING_TOKENS, _token),
     Snapshot(ROLES, DEFINED, _role),
     Snapshot(GRANTS, LIVING, _grant),
+    Snapshot(WORKSPACES, LIVING_WORKSPACES, _workspace),
 )

@@ -1,7 +1,7 @@
 """The gateway's ASGI app: credential, principal, route, stream; no JSON on the way."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
@@ -12,6 +12,7 @@ from libs.common.http.manners import Limits, Manners
 from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.service import Running
 from libs.common.telemetry import metrics
+from libs.common.workspaces import check_name
 from services.gateway.credentials import presented
 from services.gateway.forwarding import forward
 from services.gateway.headers import header
@@ -65,14 +66,12 @@ class Gateway:
     async def _principal(self, route: Route, scope: Scope) -> bytes:
         headers = scope["headers"]
         workspace = header(headers, _WORKSPACE_HEADER)
+        found = presented(headers)
         if workspace is not None and workspace.strip():
-            # MLflow's code and words; its status is 500, which its client would retry for minutes.
-            raise Refusal(
-                "FEATURE_DISABLED",
-                "Workspace APIs are not available: workspaces are not enabled on this server",
-                status=400,
-            )
-        passport = await self.principals.passport(presented(headers))
+            name = workspace.strip().decode("latin-1")
+            check_name(name)
+            found = replace(found, workspace=name)
+        passport = await self.principals.passport(found)
         return passport.principals[route.upstream]
 
     async def _own(self, path: str, scope: Scope) -> Response:

@@ -29,16 +29,29 @@ class Rejected(Exception):
     """auth does not accept a credential; the message tells its holder why."""
 
 
+class WorkspaceRejected(Rejected):
+    """The credential is good, but not for the workspace that the request names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A credential as it came: how (`Bearer`, `Basic`) and the token itself."""
+    """A credential as it came: how (`Bearer`, `Basic`) and the token itself.
+
+    `workspace` is the one that the request names, '' for the credential's own.
+    """
 
     scheme: str
     secret: str
+    workspace: str = ""
 
     def key(self) -> bytes:
         """What the credential is remembered by in memory: a digest, never the token."""
-        return hashlib.sha256(_LABEL + self.secret.encode()).digest()
+        return hashlib.sha256(_LABEL + self.bound()).digest()
+
+    def bound(self) -> bytes:
+        """The token and the workspace as one: what is known of one is not known of another."""
+        # No header holds a NUL, so that nothing else is spelt the same.
+        return f"{self.secret}\x00{self.workspace}".encode()
 
     def refusal(self, reason: str) -> Refusal:
         """A 401 that says which credential came and what is wrong with it."""

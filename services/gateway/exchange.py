@@ -17,7 +17,8 @@ from libs.common.errors import unavailable
 from libs.common.http.calling import Reply, call
 from libs.common.http.types import ASGIApp
 from libs.common.telemetry.logs import logger
-from services.gateway.credentials import Presented, Rejected
+from libs.common.workspaces import DEFAULT_ID
+from services.gateway.credentials import Presented, Rejected, WorkspaceRejected
 
 _CLIENT: Final = "gateway"
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -35,8 +36,9 @@ class Passport(msgspec.Struct, frozen=True):
     """The signed principals of one credential, by service, until they are to be had anew.
 
     `actor` is the token's id, `subject` whom it speaks for in `tenant`, a UUID whose short number is
-    `tenant_no` and whose limits are those of `plan`. Times are seconds since 1970: `minted_at` by auth, usable before
-    `expires_at`, to be renewed from `renew_at` on.
+    `tenant_no` and whose limits are those of `plan`; they are good in one workspace. Times are
+    seconds since 1970: `minted_at` by auth, usable before `expires_at`, to be renewed from
+    `renew_at` on.
     """
 
     principals: dict[str, bytes]
@@ -48,6 +50,7 @@ class Passport(msgspec.Struct, frozen=True):
     minted_at: float
     renew_at: float
     expires_at: float
+    workspace_id: int = DEFAULT_ID
 
 
 class _Granted(msgspec.Struct):
@@ -59,12 +62,14 @@ class _Granted(msgspec.Struct):
     plan: str
     expires_in: int
     issued_at: int
+    workspace_id: int = DEFAULT_ID
 
 
 class _Refused(msgspec.Struct):
     error: str
     error_description: str = ""
     credential_refused: bool = False
+    workspace_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +84,13 @@ class Exchange:
     async def __call__(self, presented: Presented) -> Passport:
         """The passport of a credential.
 
-        Raises Rejected where auth does not accept it, a refusal 503 where auth cannot say.
+        Raises Rejected where auth does not accept it, or not for this workspace; a refusal 503 where auth cannot say.
         """
         form = [("grant_type", _GRANT), ("subject_token_type", _OPAQUE)]
         form += [("subject_token", presented.secret)]
         form += [("audience", audience) for audience in self.audiences]
+        if presented.workspace:
+            form += [("workspace", presented.workspace)]
         if "auth" not in self.peers:
             raise unavailable("The credential cannot be checked now; try again.")
         asked_at = self.clock()
@@ -125,6 +132,7 @@ class Exchange:
             minted_at=float(granted.issued_at),
             renew_at=ends_at - _RENEWED_SECONDS,
             expires_at=asked_at + life,
+            workspace_id=granted.workspace_id,
         )
 
 
@@ -135,6 +143,8 @@ def _problem(reply: Reply) -> Exception:
         refused = _Refused(error="")
     if reply.status == 400 and refused.credential_refused:
         return Rejected(refused.error_description)
+    if reply.status == 400 and refused.workspace_refused:
+        return WorkspaceRejected(refused.error_description)
     if reply.status != _AWAY:  # then it is our own setting or fault that is wrong
         _log.error("exchange_failed", status=reply.status, error=refused.error)
     return unavailable("The credential cannot be checked now; try again.")

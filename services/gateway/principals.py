@@ -6,9 +6,10 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from libs.common.errors import Refusal
+from libs.common.errors import Refusal, missing
 from libs.common.telemetry.logs import logger
-from services.gateway.credentials import Presented, Rejected
+from libs.common.workspaces import no_workspace
+from services.gateway.credentials import Presented, Rejected, WorkspaceRejected
 from services.gateway.exchange import Passport
 from services.gateway.metrics import FOUND_IN, RENEWALS_FAILED
 from services.gateway.revocations import Revocations
@@ -41,15 +42,21 @@ class Principals:
         self._shared = shared
         self._clock = clock
         self._passports: OrderedDict[bytes, Passport] = OrderedDict()
-        self._rejected: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
+        self._rejected: OrderedDict[bytes, tuple[float, Rejected]] = OrderedDict()
         self._flights: dict[bytes, asyncio.Task[Passport]] = {}
         self._pause_renewals_until = 0.0
         self._epoch = 0
 
     async def passport(self, presented: Presented) -> Passport:
-        """The passport of a credential; raises the refusal 401 or 503 that answers the request."""
+        """The passport of a credential; raises the refusal that answers the request.
+
+        401 for a credential that is not accepted, 404 for a workspace it may not enter, 503 where
+        auth cannot say.
+        """
         try:
             return await self._find(presented, presented.key())
+        except WorkspaceRejected as rejected:
+            raise missing(str(rejected)) from None
         except Rejected as rejected:
             # The way it came is this request's own, though the answer may be another's.
             raise presented.refusal(str(rejected)) from None
@@ -58,9 +65,9 @@ class Principals:
         now = self._clock()
         known = self._passports.get(key)
         if known is not None and known.expires_at > now:
-            if self.revocations.covers(known.actor):
+            if (gone := self._gone(known, presented)) is not None:
                 del self._passports[key]
-                raise Rejected(_REVOKED)
+                raise gone
             self._passports.move_to_end(key)
             FOUND_IN["memory"].inc()
             if known.renew_at < now and self._pause_renewals_until < now:
@@ -69,7 +76,7 @@ class Principals:
         rejected = self._rejected.get(key)
         if rejected is not None and rejected[0] > now:
             FOUND_IN["refused"].inc()
-            raise Rejected(rejected[1])
+            raise type(rejected[1])(str(rejected[1]))
         # Shielded: one waiter that leaves must not take the answer from the others.
         return await asyncio.shield(self._flight(key, presented, renewal=False))
 
@@ -104,25 +111,36 @@ class Principals:
                 return self._keep(key, shared, epoch)
             passport = await self._exchange(presented)
         except Rejected as rejected:
-            self._note_rejected(key, str(rejected))
+            self._note_rejected(key, rejected)
             raise
         except Refusal:
             if renewal:
                 RENEWALS_FAILED.inc()
                 self._pause_renewals_until = self._clock() + _RENEWAL_PAUSE_SECONDS
             raise
-        if self.revocations.covers(passport.actor):
-            raise Rejected(_REVOKED)
+        if (gone := self._gone(passport, presented)) is not None:
+            raise gone
         FOUND_IN["auth"].inc()
         self._shared.write(presented, passport)
         return self._keep(key, passport, epoch)
 
     async def _from_redis(self, presented: Presented) -> Passport | None:
         passport = await self._shared.read(presented)
-        if passport is None or self.revocations.covers(passport.actor):
+        if passport is None or self._gone(passport, presented) is not None:
             return None
         # Minted before we listened, it may have been revoked without our hearing of it.
         return passport if self.revocations.would_have_heard(passport.minted_at) else None
+
+    def _gone(self, passport: Passport, presented: Presented) -> Rejected | None:
+        """Why a passport is not used any more, None where it still is."""
+        if self.revocations.covers(passport.actor):
+            return Rejected(_REVOKED)
+        if self.revocations.covers_workspace(passport.tenant_no, passport.workspace_id):
+            named = presented.workspace
+            return WorkspaceRejected(
+                no_workspace(named).message if named else "The credential's workspace was deleted."
+            )
+        return None
 
     def _keep(self, key: bytes, passport: Passport, epoch: int) -> Passport:
         # Fetched across a gap in the broadcast, it serves the one request that asked and no more.
@@ -133,9 +151,9 @@ class Principals:
                 self._passports.popitem(last=False)
         return passport
 
-    def _note_rejected(self, key: bytes, reason: str) -> None:
+    def _note_rejected(self, key: bytes, rejected: Rejected) -> None:
         self._passports.pop(key, None)
-        self._rejected[key] = (self._clock() + REJECTED_SECONDS, reason)
+        self._rejected[key] = (self._clock() + REJECTED_SECONDS, rejected)
         self._rejected.move_to_end(key)
         if len(self._rejected) > MOST_REJECTED:
             self._rejected.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Which tokens were revoked lately, and since when this process has heard of revocations."""
+"""Which tokens and workspaces ended lately, and since when this process hears of that."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ MOST_REMEMBERED: Final = 50_000
 
 
 class Revocations:
-    """The ids of tokens revoked in the last two minutes, as heard on the broadcast.
+    """The ids of tokens revoked, and workspaces deleted, in the last two minutes.
 
     `forget_everything` is called where the caches can no longer be trusted: when the broadcast
     was (re)connected, as what was said before that was missed, and when there are more
@@ -36,6 +36,10 @@ class Revocations:
             self.connected()
         self._revoked[token_id] = now
 
+    def workspace_deleted(self, tenant_no: int, workspace_id: int) -> None:
+        """A workspace was deleted; its number is not given again."""
+        self.heard(_workspace_key(tenant_no, workspace_id))
+
     def connected(self) -> None:
         """The broadcast is heard from now on."""
         self._listening_since = self._clock()
@@ -45,6 +49,10 @@ class Revocations:
     def covers(self, token_id: str) -> bool:
         """Whether the token is known to be revoked."""
         return token_id in self._revoked
+
+    def covers_workspace(self, tenant_no: int, workspace_id: int) -> bool:
+        """Whether the workspace is known to be deleted."""
+        return _workspace_key(tenant_no, workspace_id) in self._revoked
 
     def would_have_heard(self, minted_at: float) -> bool:
         """Whether a revocation after `minted_at` would have reached this process."""
@@ -57,3 +65,8 @@ class Revocations:
             if heard_at + REMEMBERED_SECONDS > now:
                 return
             del self._revoked[token_id]
+
+
+def _workspace_key(tenant_no: int, workspace_id: int) -> str:
+    """What a deleted workspace is remembered by, among the ids of tokens, which are UUIDs."""
+    return f"workspace:{tenant_no}/{workspace_id}"

@@ -37,6 +37,7 @@ _BOTH_PREFIXES: Final[Mapping[str, Route]] = {
     "/2.0/mlflow/users": Route("auth", "users"),
     "/3.0/mlflow/users": Route("auth", "users"),
     "/3.0/mlflow/roles": Route("auth", "users"),
+    "/3.0/mlflow/workspaces": Route("auth", "workspaces"),
     "/3.0/mlflow/server-info": Route("tracking", "server-info", public=True),
 }
 

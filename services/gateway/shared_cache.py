@@ -1,6 +1,6 @@
 """The second level of the principals' cache: Redis, which is told nothing it could use.
 
-An entry's name is a digest of the credential, its value is sealed (AES-256-GCM) under a key
+An entry's name is a digest of the credential and the workspace, its value is sealed (AES-256-GCM) under a key
 derived from the credential (HKDF, RFC 5869): whoever reads Redis learns no principal, and whoever
 writes there cannot invent one. Without Redis, or with a slow one, everything works the same.
 """
@@ -101,7 +101,7 @@ class SharedCache:
 
 def entry_name(presented: Presented) -> str:
     """The name a credential's entry has in Redis."""
-    return "gateway:passport:" + hashlib.sha256(_NAME_LABEL + presented.secret.encode()).hexdigest()
+    return "gateway:passport:" + hashlib.sha256(_NAME_LABEL + presented.bound()).hexdigest()
 
 
 def seal(presented: Presented, passport: Passport) -> bytes:
@@ -123,4 +123,4 @@ def open_sealed(presented: Presented, value: bytes) -> Passport | None:
 
 def _cipher(presented: Presented) -> AESGCM:
     derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=_SEAL_LABEL)
-    return AESGCM(derivation.derive(presented.secret.encode()))
+    return AESGCM(derivation.derive(presented.bound()))

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Final
 
 from libs.common.access.hearing import ACCESS_CHANGES
-from libs.common.contracts.tracking import EXPERIMENTS, LOGGED_MODELS, RUN_METRICS, RUNS
+from libs.common.contracts.tracking import EXPERIMENTS, LOGGED_MODELS, RUN_METRICS, RUNS, WORKSPACES
+from libs.common.leaving import TABLE, WHY_PLATFORM, WORKSPACES_LEAVE
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
@@ -16,6 +17,7 @@ from services.tracking.queries.snapshots import (
 )
 from services.tracking.settings import Settings
 from services.tracking.state import open_state
+from services.tracking.workers import clear_workspaces
 
 _TENANT_TABLES: Final = (
     *("experiment_counters", "experiments", "experiment_tags", "runs", "params", "run_tags"),
@@ -28,10 +30,11 @@ SERVICE: Final = Service(
     name="tracking",
     settings=Settings,
     api=api,
-    publishes=(EXPERIMENTS, RUNS, LOGGED_MODELS, RUN_METRICS),
-    subscriptions=(KNOWN_TENANTS, ACCESS_CHANGES, MODEL_VERSIONS),
+    publishes=(EXPERIMENTS, RUNS, LOGGED_MODELS, RUN_METRICS, WORKSPACES),
+    subscriptions=(KNOWN_TENANTS, ACCESS_CHANGES, MODEL_VERSIONS, WORKSPACES_LEAVE),
+    workers=(clear_workspaces,),
     migrations=Path(__file__).with_name("migrations"),
-    tables=dict.fromkeys(_TENANT_TABLES, "tenant"),
+    tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), TABLE: WHY_PLATFORM},
     peers=("auth",),
     snapshots=(EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT, LOGGED_MODEL_SNAPSHOT),
     opens=open_state,

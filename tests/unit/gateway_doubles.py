@@ -46,6 +46,7 @@ class AuthDouble:
     asked: int = 0
     away: bool = False
     refused: str = ""
+    refusal: type[Rejected] = Rejected
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -60,7 +61,7 @@ class AuthDouble:
         if self.away:
             raise unavailable("auth is away")
         if self.refused:
-            raise Rejected(self.refused)
+            raise self.refusal(self.refused)
         return minted
 
 

@@ -124,3 +124,21 @@ def test_no_key_means_the_root_or_a_place_above_it(
 def test_the_uppermost_folder_is_no_store() -> None:
     with pytest.raises(Refusal):
         place_of(Path("/"), "a")
+
+
+async def test_moving_leaves_links_and_unfinished_uploads_where_they_are(
+    root: Path, outside: Path
+) -> None:
+    store = Folder(root)
+    await put(store, "w/7/1/a/b", b"1")
+    (root / "w/7/1/link").symlink_to(outside)
+    (root / "w/7/1/linked").symlink_to(outside / "canary")
+    (root / "w/7/1/a/late#1").write_bytes(b"half")
+    await store.move("w/7/1", "w/1/1")
+    assert files_below(root / "w/1") == ["1/a/b"]
+    assert (root / "w/7/1/link").is_symlink()
+    assert (root / "w/7/1/a/late#1").exists()
+    assert (outside / "canary").read_bytes() == SECRET
+    (root / "w/1/2").symlink_to(outside)
+    with pytest.raises(Refusal):
+        await store.move("w/7/1", "w/1/2")

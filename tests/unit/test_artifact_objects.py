@@ -217,6 +217,24 @@ async def test_deleting_takes_a_file_or_all_below_and_no_neighbour(store: Artifa
     assert [entry.name for entry in await store.entries("r")] == ["ab", "dd"]
 
 
+async def test_moving_takes_all_below_a_folder_and_may_be_done_again(store: ArtifactStore) -> None:
+    for key in ("t/7/1/a", "t/7/1/deep/b %41 c", "t/7/10/a", "t/1/1/kept"):
+        await put(store, key, key.encode())
+    for _ in range(2):
+        await store.move("t/7/1", "t/1/1")
+    for key, found in (
+        ("t/1/1/a", "t/7/1/a"),
+        ("t/1/1/deep/b %41 c", "t/7/1/deep/b %41 c"),
+        ("t/7/10/a", "t/7/10/a"),
+        ("t/1/1/kept", "t/1/1/kept"),
+    ):
+        assert await read(store, key) == found.encode()
+    assert await store.find("t/7/1/a") is None
+    await put(store, "t/7/1/late", b"late")
+    await store.move("t/7/1", "t/1/1")
+    assert await read(store, "t/1/1/late") == b"late"
+
+
 async def test_emptying_a_whole_store_is_refused() -> None:
     held = MemoryStore()
     store = Objects(held, part_bytes=MIB)

@@ -1,13 +1,14 @@
 """The principals' cache: fetched once, dropped on revocation, never used past its life."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from libs.common.errors import Refusal
 from services.gateway import principals as principals_module
 from services.gateway import revocations as revocations_module
-from services.gateway.credentials import Presented
+from services.gateway.credentials import Presented, WorkspaceRejected
 from services.gateway.principals import Principals
 from services.gateway.shared_cache import SharedCache
 from tests.unit.gateway_doubles import (
@@ -235,3 +236,36 @@ async def test_closing_ends_what_is_under_way() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert passport(0.0).actor == "token-1"
+
+
+async def test_a_credential_is_known_apart_in_each_workspace() -> None:
+    world = World()
+    team = replace(ALICE, workspace="team")
+    assert await world.principals.passport(ALICE) is not await world.principals.passport(team)
+    assert world.auth.asked == 2
+    world.auth.refused, world.auth.refusal = "Workspace 'other' not found", WorkspaceRejected
+    other = replace(ALICE, workspace="other")
+    for _ in range(2):  # the second time from memory
+        with pytest.raises(Refusal) as refused:
+            await world.principals.passport(other)
+        assert (refused.value.status, refused.value.code) == (404, "RESOURCE_DOES_NOT_EXIST")
+        assert refused.value.message == "Workspace 'other' not found"
+    assert world.auth.asked == 3
+    await world.principals.passport(team)
+    assert world.auth.asked == 3
+
+
+async def test_a_deleted_workspace_is_left_at_once_and_not_entered_from_redis() -> None:
+    world = World()
+    world.clock.now += 60  # so that what is minted now counts as heard of
+    await world.principals.passport(ALICE)
+    await eventually(lambda: world.store.held)
+    world.principals.revocations.workspace_deleted(1, 1)
+    assert await status_of(world.principals.passport(ALICE)) == 404
+    assert await status_of(world.principals.passport(ALICE)) == 404
+    world.principals.revocations.workspace_deleted(2, 1)
+    fresh = World()
+    await fresh.principals.passport(ALICE)
+    fresh.principals.revocations.workspace_deleted(2, 1)
+    fresh.principals.revocations.workspace_deleted(1, 2)
+    assert await status_of(fresh.principals.passport(ALICE)) == 200

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -110,3 +111,19 @@ async def test_writes_under_way_are_bounded_and_ended() -> None:
     assert len(cache._writing) <= 100
     await asyncio.wait_for(cache.close(), 2)
     assert not cache._writing
+
+
+async def test_what_is_held_for_one_workspace_is_not_read_in_another() -> None:
+    clock, store = Clock(), StoreDouble()
+    cache = SharedCache(store, AUDIENCES, clock)
+    team = replace(ALICE, workspace="team")
+    cache.write(team, passport(clock.now))
+    await eventually(lambda: store.held)
+    assert await cache.read(team) is not None
+    assert await cache.read(ALICE) is None
+    assert await cache.read(replace(ALICE, workspace="other")) is None
+    # Nor where somebody who writes to Redis puts it under the other name.
+    sealed = store.held[entry_name(team)]
+    assert open_sealed(ALICE, sealed) is None
+    # A name that ends where the token goes on is another pair.
+    assert entry_name(Presented("Bearer", "a", "bc")) != entry_name(Presented("Bearer", "ab", "c"))

@@ -36,11 +36,15 @@ class RegisteredModelChanged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegisteredModelRenamed(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered model has a new name; its versions' keys change with it."""
+    """A registered model has a new name; its versions' keys change with it.
+
+    `former_workspace_id` is set where it moved from another workspace, with or without its name.
+    """
 
     version: int
     model: RegisteredModel
     former_name: str
+    former_workspace_id: int | None = None
 
 
 class RegisteredModelDeleted(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +112,17 @@ class ModelVersionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     model_version: ModelVersion
 
 
+class WorkspaceCleared(msgspec.Struct, frozen=True, kw_only=True):
+    """A deleted workspace's registered models have moved to the default one, or are put away."""
+
+    version: int
+    workspace_id: int
+
+
+def _workspace_key(fact: WorkspaceCleared) -> str:
+    return str(fact.workspace_id)
+
+
 def _model_key(fact: RegisteredModelCreated) -> str:
     return fact.model.name
 
@@ -138,3 +153,4 @@ MODEL_VERSIONS: Final = Topic(
     },
     _version_key,
 )
+WORKSPACES: Final = Topic("registry.workspace.v1", {"cleared": WorkspaceCleared}, _workspace_key)

@@ -174,6 +174,17 @@ class MetricsLogged(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
+class WorkspaceCleared(msgspec.Struct, frozen=True, kw_only=True):
+    """A deleted workspace's experiments and their runs have moved to the default one, or are put away."""
+
+    version: int
+    workspace_id: int
+
+
+def _workspace_key(fact: WorkspaceCleared) -> str:
+    return str(fact.workspace_id)
+
+
 def _experiment_key(fact: ExperimentCreated) -> str:
     return fact.experiment.experiment_id
 
@@ -230,3 +241,4 @@ RUN_METRICS: Final = Topic(
     retention_hours=6,
     telemetry=True,
 )
+WORKSPACES: Final = Topic("tracking.workspace.v1", {"cleared": WorkspaceCleared}, _workspace_key)

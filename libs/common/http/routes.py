@@ -120,12 +120,14 @@ async def caller_of(running: Running, route: Route, headers: Mapping[str, str]) 
     """The verified caller of a request with its rights, None on a public route.
 
     Whoever may do this nowhere is refused here; on which resources one may is the handler's to ask.
+    What is about a workspace names it in its path, and is the handler's to ask alone.
     """
     if route.permission == PUBLIC:
         return None
     caller = await principal_of(running, headers)
     selection = caller.rights.selection(route.permission, caller.workspace_id)
-    if selection.nothing and not route.permission.endswith(".read"):
+    of_path = PERMISSIONS[route.permission].kind == "workspace"
+    if selection.nothing and not of_path and not route.permission.endswith(".read"):
         raise not_allowed(route.permission, "anything here", "")
     return caller
 

@@ -1,16 +1,16 @@
-"""HTTP in: tokens, roles, grants and explanations, the exchange of tokens, the published keys."""
+"""HTTP in: auth's own REST, workspaces, the exchange of tokens and the published keys."""
 
 from libs.common.http.application import application
 from libs.common.http.routes import Routes
 from libs.common.http.types import ASGIApp
 from libs.common.service import Running
-from services.auth.api import access, exchange, explain, grants, roles, tokens, users
+from services.auth.api import access, exchange, explain, grants, roles, tokens, users, workspaces
 
 
 def api(running: Running) -> ASGIApp:
     """The ASGI app of auth."""
     routes = Routes()
-    for module in (exchange, access, users):
+    for module in (exchange, access, users, workspaces):
         routes.include(module.routes)
     routes.include(users.replaced_routes)
     routers = (tokens.router, roles.router, grants.router, explain.router)

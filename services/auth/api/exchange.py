@@ -19,13 +19,17 @@ from libs.common.http.routes import PUBLIC, Call, Routes
 from services.auth.api.clients import client_of
 from services.auth.commands.exchange import Exchanged, exchange_principal, exchange_secret
 from services.auth.model.credential import CredentialRefused
+from services.auth.model.workspaces import WorkspaceRefused
 from services.auth.state import State
 
 GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 OPAQUE: Final = "urn:ietf:params:oauth:token-type:access_token"
 PRINCIPAL: Final = "urn:ietf:params:oauth:token-type:jwt"
 _LONGEST_FORM: Final = 16 * 1024
-_ONCE: Final = ("grant_type", "subject_token", "subject_token_type", "requested_token_type")
+_ONCE: Final = (
+    *("grant_type", "subject_token", "subject_token_type", "requested_token_type"),
+    "workspace",
+)
 _GATEWAY: Final = "gateway"
 
 routes = Routes()
@@ -35,21 +39,29 @@ class _RefusedError(Exception):
     """An error of the token endpoint, in the words of RFC 6749 and RFC 8693."""
 
     def __init__(
-        self, error: str, description: str, *, status: int = 400, credential: bool = False
+        self,
+        error: str,
+        description: str,
+        *,
+        status: int = 400,
+        credential: bool = False,
+        workspace: bool = False,
     ) -> None:
         super().__init__(description)
         self.error = error
         self.description = description
         self.status = status
         self.credential = credential
+        self.workspace = workspace
 
 
 class Form(msgspec.Struct, frozen=True):
-    """A request for an exchange."""
+    """A request for an exchange; `workspace` is '' for the credential's own."""
 
     subject_token: str
     subject_token_type: str
     audiences: tuple[str, ...]
+    workspace: str = ""
 
 
 @routes.plain("GET", "/.well-known/jwks.json", permission=PUBLIC)
@@ -75,6 +87,8 @@ async def exchange_token(call: Call) -> Response:
         exchanged = await _exchange(call, state, client, form)
     except CredentialRefused as refused:
         return _answer_refused(_RefusedError("invalid_request", str(refused), credential=True))
+    except WorkspaceRefused as refused:
+        return _answer_refused(_RefusedError("invalid_request", str(refused), workspace=True))
     except _RefusedError as refused:
         return _answer_refused(refused)
     return _answer(exchanged, form.audiences)
@@ -85,7 +99,9 @@ async def _exchange(call: Call, state: State, client: str, form: Form) -> Exchan
     if form.subject_token_type == OPAQUE:
         if client != _GATEWAY:
             raise _RefusedError("unauthorized_client", "only the gateway sees users' tokens")
-        return await exchange_secret(database, state.keys, form.subject_token, form.audiences)
+        return await exchange_secret(
+            database, state.keys, form.subject_token, form.audiences, form.workspace
+        )
     try:
         principal = await state.verifiers[client].verify(form.subject_token)
     except Refusal as refusal:
@@ -123,7 +139,12 @@ def _form_of(fields: Sequence[tuple[str, str]], audiences: frozenset[str]) -> Fo
         raise _RefusedError("invalid_request", "subject_token is absent")
     if not wanted or not audiences.issuperset(wanted):
         raise _RefusedError("invalid_target", f"audience is one of {', '.join(sorted(audiences))}")
-    return Form(given["subject_token"], given["subject_token_type"], wanted)
+    return Form(
+        given["subject_token"],
+        given["subject_token_type"],
+        wanted,
+        given.get("workspace", ""),
+    )
 
 
 def _answer(exchanged: Exchanged, audiences: tuple[str, ...]) -> Response:
@@ -148,6 +169,7 @@ def _about(exchanged: Exchanged) -> dict[str, object]:
         "subject": known.subject,
         "tenant": str(known.tenant_id),
         "tenant_no": known.tenant_no,
+        "workspace_id": known.workspace_id,
         "plan": known.plan,
         "issued_at": exchanged.issued_at,
     }
@@ -158,6 +180,8 @@ def _answer_refused(refused: _RefusedError) -> Response:
     if refused.credential:
         # Tells a credential that is not accepted from a request that is not understood.
         body["credential_refused"] = True
+    if refused.workspace:
+        body["workspace_refused"] = True
     response = _json(body, refused.status)
     if refused.status == 401:
         response.headers["www-authenticate"] = 'Basic realm="maestro-services"'

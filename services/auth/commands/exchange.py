@@ -7,6 +7,7 @@ from uuid import UUID
 
 from libs.common.database import Database
 from libs.common.principal import Principal
+from services.auth.commands.entering import entered, insist_stands
 from services.auth.keys import KeyRing
 from services.auth.model.credential import MALFORMED, UNKNOWN, Credential, CredentialRefused
 from services.auth.model.principals import lifetime, mint
@@ -29,15 +30,23 @@ class Exchanged:
 
 
 async def exchange_secret(
-    database: Database, keys: KeyRing, secret: str, audiences: Sequence[str]
+    database: Database, keys: KeyRing, secret: str, audiences: Sequence[str], workspace: str = ""
 ) -> Exchanged:
-    """Principals for a presented token; raises CredentialRefused with what is wrong with it."""
+    """Principals for a presented token in a workspace, '' for the token's own.
+
+    Raises CredentialRefused with what is wrong with the token, WorkspaceRefused where it may not
+    enter the workspace.
+    """
     if not is_well_formed(secret):
         raise CredentialRefused(MALFORMED)
     found = await whose_digest(database, digest(secret))
     if found is None:
         raise CredentialRefused(UNKNOWN)
-    return await _mint_all(await _used(database, *found), keys, audiences)
+    known = await _used(database, *found)
+    if workspace:
+        known = await entered(database, known, workspace)
+    insist_stands(known)
+    return await _mint_all(known, keys, audiences)
 
 
 async def exchange_principal(
@@ -47,7 +56,12 @@ async def exchange_principal(
     known = await _used(database, principal.tenant_no, UUID(principal.actor))
     if known.subject != principal.subject:
         raise CredentialRefused(UNKNOWN)
-    narrowed = replace(known, workspace_id=principal.workspace_id, scopes=principal.scopes)
+    narrowed = replace(
+        known,
+        workspace_id=principal.workspace_id,
+        workspace=principal.workspace,
+        scopes=principal.scopes,
+    )
     return await _mint_all(narrowed, keys, audiences)
 
 

@@ -1,10 +1,12 @@
 """The facts of auth, made from what was stored."""
 
 from libs.common.contracts.auth import Grant, Role, Token, User
+from libs.common.contracts.auth import Workspace as WorkspaceState
 from services.auth.model import roles
 from services.auth.model.credential import subject_of
 from services.auth.model.grants import StoredGrant, milliseconds
 from services.auth.model.subjects import Subject
+from services.auth.model.workspaces import Workspace
 from services.auth.store.identity import StoredToken
 
 
@@ -48,4 +50,14 @@ def changed_user(member: Subject) -> User:
         login=member.login,
         role=member.role or "",
         status=member.status,
+    )
+
+
+def workspace_state(workspace: Workspace) -> WorkspaceState:
+    """A workspace as facts carry it."""
+    return WorkspaceState(
+        workspace_id=workspace.workspace_id,
+        name=workspace.name,
+        status=workspace.status,
+        description=workspace.description or "",
     )

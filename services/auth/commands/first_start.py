@@ -13,6 +13,7 @@ from libs.common.failpoints import reach
 from libs.common.settings import SettingsError
 from services.auth.commands.facts import token_state
 from services.auth.commands.keys import ensure_signing_key
+from services.auth.commands.workspaces import begin_workspaces
 from services.auth.model.credential import ALL_SCOPES, FIRST_WORKSPACE, subject_of
 from services.auth.model.secrets import digest, new_secret
 from services.auth.store.identity import (
@@ -97,6 +98,7 @@ async def _first_token(running: Recording, connection: Connection, owner: _Owner
         )
     )
     work.record(TokenIssued(version=stored.version, token=token_state(stored)))
+    await begin_workspaces(work)
     await work.flush(running)
     return secret
 

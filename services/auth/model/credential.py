@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from libs.common.workspaces import DEFAULT_NAME
+
 FIRST_WORKSPACE: Final = 1
 ALL_SCOPES: Final = ("*",)
 
@@ -33,7 +35,8 @@ class CredentialRefused(Exception):
 class Credential:
     """A token with the member and the tenant it speaks for, as read in one statement.
 
-    `expired` and `last_use_is_stale` were decided by the database's clock.
+    `expired` and `last_use_is_stale` were decided by the database's clock. `workspace` is the name
+    of the workspace it works in, which `workspace_stands` says has not been deleted.
     """
 
     tenant_no: int
@@ -52,6 +55,8 @@ class Credential:
     expired: bool
     revoked: bool
     last_use_is_stale: bool
+    workspace: str = DEFAULT_NAME
+    workspace_stands: bool = True
 
     @property
     def subject(self) -> str:

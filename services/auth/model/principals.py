@@ -6,7 +6,7 @@ from typing import Any
 
 import jwt
 
-from libs.common.principal import ISSUER, LIFETIME_SECONDS
+from libs.common.principal import ISSUER, LIFETIME_SECONDS, Principal
 from services.auth.model.credential import Credential
 from services.auth.model.signing import SigningKey
 
@@ -20,27 +20,45 @@ def lifetime(credential: Credential, now: int) -> int:
 
 def mint(credential: Credential, audience: str, key: SigningKey, now: int) -> str:
     """A signed principal for one audience, from `now` (seconds since 1970) on."""
-    return jwt.encode(
-        dict(_claims(credential, audience, now)),
-        key.private,
-        algorithm="EdDSA",
-        headers={"kid": key.kid},
-    )
-
-
-def _claims(credential: Credential, audience: str, now: int) -> Mapping[str, Any]:
-    return {
-        "iss": ISSUER,
-        "aud": audience,
+    claims = {
         "sub": credential.subject,
         "act": str(credential.token_id),
         "tenant": str(credential.tenant_id),
         "tno": credential.tenant_no,
         "ws": credential.workspace_id,
+        "wsn": credential.workspace,
         "scope": " ".join(credential.scopes),
         "pep": credential.access_version,
-        "iat": now,
-        "nbf": now,
-        "exp": now + lifetime(credential, now),
-        "jti": secrets.token_urlsafe(12),
     }
+    return _signed(claims, audience, key, now, now + lifetime(credential, now))
+
+
+def mint_in_workspace(
+    principal: Principal, audience: str, workspace: tuple[int, str], key: SigningKey, now: int
+) -> str:
+    """A principal of the same caller in another workspace (number, name), for one read.
+
+    It lives no longer than the caller's own.
+    """
+    claims = {
+        "sub": principal.subject,
+        "act": principal.actor,
+        "tenant": principal.tenant,
+        "tno": principal.tenant_no,
+        "ws": workspace[0],
+        "wsn": workspace[1],
+        "scope": " ".join(principal.scopes),
+        "pep": principal.epoch,
+    }
+    until = min(principal.expires_at, now + LIFETIME_SECONDS)
+    return _signed(claims, audience, key, now, until)
+
+
+def _signed(claims: Mapping[str, Any], audience: str, key: SigningKey, now: int, until: int) -> str:
+    common = {"iss": ISSUER, "aud": audience, "iat": now, "nbf": now, "exp": until}
+    return jwt.encode(
+        {**common, **claims, "jti": secrets.token_urlsafe(12)},
+        key.private,
+        algorithm="EdDSA",
+        headers={"kid": key.kid},
+    )

@@ -71,11 +71,14 @@ async def credential(connection: Connection, tenant_no: int, token_id: UUID) -> 
                k.token_id, k.workspace_id, k.scopes, k.expires_at,
                coalesce(k.expires_at <= now(), false) AS expired,
                k.revoked_at IS NOT NULL AS revoked,
-               coalesce(k.last_used_at < now() - interval '1 minute', true) AS last_use_is_stale
+               coalesce(k.last_used_at < now() - interval '1 minute', true) AS last_use_is_stale,
+               coalesce(w.name, 'default') AS workspace,
+               coalesce(w.status, 'active') = 'active' AS workspace_stands
         FROM tokens k
         JOIN tenants t ON t.tenant_no = k.tenant_no
         JOIN memberships m ON m.tenant_no = k.tenant_no AND m.user_id = k.user_id
         JOIN users u ON u.user_id = k.user_id
+        LEFT JOIN workspaces w ON w.tenant_no = k.tenant_no AND w.workspace_id = k.workspace_id
         WHERE k.tenant_no = $1 AND k.token_id = $2
         """,
         tenant_no,

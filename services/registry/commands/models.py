@@ -13,7 +13,7 @@ from libs.common.contracts.registry import (
 )
 from libs.common.database import Connection
 from libs.common.errors import Refusal, exists
-from libs.common.events.outbox import unit_of_work
+from libs.common.events.outbox import UnitOfWork, unit_of_work
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.registry.commands import facts
@@ -129,14 +129,19 @@ async def delete(running: Running, principal: Principal, permission: str, name: 
     """Delete a model with all its versions, tags and aliases."""
     async with unit_of_work(running, principal) as work:
         model = await locked(work.connection, principal, permission, name)
-        gone = await versions.load_all(work.connection, principal, model)
-        await models.remove(work.connection, principal, model)
-        told = RegisteredModelDeleted(version=model.version + 1, model=facts.model_state(model))
-        last = max([told.version, model.floor, *(version.version + 1 for version in gone)])
-        await models.retire(work.connection, principal, name, last)
-        for version in gone:
-            work.record(facts.version_deleted(version))
-        work.record(told)
+        await remove_with_versions(work, principal, model)
+
+
+async def remove_with_versions(work: UnitOfWork, principal: Principal, model: Model) -> None:
+    """Delete a locked model with all that is its own."""
+    gone = await versions.load_all(work.connection, principal, model)
+    await models.remove(work.connection, principal, model)
+    told = RegisteredModelDeleted(version=model.version + 1, model=facts.model_state(model))
+    last = max([told.version, model.floor, *(version.version + 1 for version in gone)])
+    await models.retire(work.connection, principal, model.name, last)
+    for version in gone:
+        work.record(facts.version_deleted(version))
+    work.record(told)
 
 
 async def locked(

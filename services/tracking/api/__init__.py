@@ -12,12 +12,14 @@ from services.tracking.api import (
     metrics,
     runs,
     server,
+    workspaces,
 )
 
 
 def api(running: Running) -> ASGIApp:
     """The service's HTTP surface."""
     routes = Routes()
-    for module in (server, experiments, runs, logging, metrics, logged_models, artifacts):
+    modules = (server, experiments, runs, logging, metrics, logged_models, artifacts, workspaces)
+    for module in modules:
         routes.include(module.routes)
     return application(running, routes)

@@ -40,9 +40,9 @@ async def get_experiment(call: Call, body: requests.ExperimentId) -> object:
     """An experiment by its id."""
     experiment_id = _experiment_of(body)
     await ensure_default(call.running, call.principal)
-    tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
+    tenant_no, workspace = call.principal.tenant_no, _workspace(call)
     async with call.running.database.reading(tenant_no) as connection:
-        found = await queries.experiment_by_id(connection, tenant_no, workspace_id, experiment_id)
+        found = await queries.experiment_by_id(connection, tenant_no, workspace, experiment_id)
     if found is None:
         raise no_experiment(experiment_id)
     return answers.ExperimentAnswer(found)
@@ -54,9 +54,9 @@ async def get_experiment_by_name(call: Call, body: requests.ExperimentName) -> o
     require(body, "experiment_name")
     name = body.experiment_name or ""
     await ensure_default(call.running, call.principal)
-    tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
+    tenant_no, workspace = call.principal.tenant_no, _workspace(call)
     async with call.running.database.reading(tenant_no) as connection:
-        found = await queries.experiment_by_name(connection, tenant_no, workspace_id, name)
+        found = await queries.experiment_by_name(connection, tenant_no, workspace, name)
     if found is None:
         raise no_experiment_named(name)
     return answers.ExperimentAnswer(found)
@@ -132,9 +132,9 @@ async def search_experiments(call: Call, body: requests.SearchExperiments) -> ob
         page_token=body.page_token,
     )
     await ensure_default(call.running, call.principal)
-    tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
+    tenant_no, workspace = call.principal.tenant_no, _workspace(call)
     async with call.running.database.reading(tenant_no) as connection:
-        return await queries.search_experiments(connection, tenant_no, workspace_id, search)
+        return await queries.search_experiments(connection, tenant_no, workspace, search)
 
 
 @routes.mlflow(
@@ -163,3 +163,7 @@ async def search_datasets(call: Call, body: requests.SearchDatasets) -> object:
 def _experiment_of(body: requests.ExperimentId) -> int:
     require(body, "experiment_id")
     return experiment_number(body.experiment_id or "")
+
+
+def _workspace(call: Call) -> queries.Workspace:
+    return queries.Workspace(call.principal.workspace_id, call.principal.workspace)

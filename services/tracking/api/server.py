@@ -16,7 +16,7 @@ async def server_info(_: Call) -> object:
     """The same for everybody; clients obey it for a minute."""
     return {
         "store_type": "SqlStore",
-        "workspaces_enabled": False,
+        "workspaces_enabled": True,
         "trace_archival_enabled": False,
         "multipart_uploads_enabled": False,
         "multipart_downloads_enabled": False,

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -50,6 +51,10 @@ class Folder:
         """Remove the file or folder at `key`."""
         await asyncio.to_thread(self._delete, key)
 
+    async def move(self, key: str, to: str) -> None:
+        """Move all files below a folder to the same places below another; links stay."""
+        await asyncio.to_thread(self._move, key, to)
+
     def _check_place(self, key: str) -> None:
         place = place_of(self._root, key)
         above = place.relative_to(self._root).parents
@@ -69,6 +74,19 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(below, key=lambda entry: entry.name)
+
+    def _move(self, key: str, to: str) -> None:
+        place, target = place_of(self._root, key), place_of(self._root, to)
+        for above, _, names in os.walk(place, topdown=False, followlinks=False):
+            folder = target / Path(above).relative_to(place)
+            for name in names:
+                file = Path(above, name)
+                # An unfinished upload ends at its old place, or not at all.
+                if not file.is_symlink() and "#" not in name:
+                    folder.mkdir(parents=True, exist_ok=True)
+                    file.replace(folder / name)
+            with suppress(OSError):  # Something is left in it, or just came.
+                Path(above).rmdir()
 
     def _delete(self, key: str) -> None:
         place = place_of(self._root, key)

@@ -63,6 +63,13 @@ class ArtifactStore(Protocol):
         """Remove the object at `key` and all objects below it; nothing there is no error."""
         ...
 
+    async def move(self, key: str, to: str) -> None:
+        """Move all objects below a folder to the same places below another.
+
+        Those that are at their new place already stay there, so that it may be done again.
+        """
+        ...
+
 
 class Objects:
     """Any store that `obstore` knows; `part_bytes` is how much is written and read at a time.
@@ -150,6 +157,20 @@ class Objects:
             async for batch in obstore.list(self._store, prefix=key, chunk_size=1000):
                 await obstore.delete_async(self._store, [item["path"] for item in batch])
             await obstore.delete_async(self._store, key)
+        except FileNotFoundError:
+            return
+        except BaseError as problem:
+            raise _store_away(problem) from problem
+
+    async def move(self, key: str, to: str) -> None:
+        """Move all objects below a folder to the same places below another, one by one."""
+        if not all((*key.split("/"), *to.split("/"))):
+            raise invalid("Invalid path")
+        try:
+            async for batch in obstore.list(self._store, prefix=key, chunk_size=1000):
+                for item in batch:
+                    place = to + item["path"].removeprefix(key)
+                    await obstore.rename_async(self._store, item["path"], place)
         except FileNotFoundError:
             return
         except BaseError as problem:

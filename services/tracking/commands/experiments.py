@@ -130,18 +130,22 @@ async def _move(
 ) -> None:
     await ensure_default(running, principal)
     async with unit_of_work(running, principal) as work:
-        experiment = moved(await _to_change(work, principal, experiment_id))
-        stage = experiment.lifecycle_stage
-        await store.save_experiment(work.connection, principal.tenant_no, experiment)
-        tags = await store.tags_of(work.connection, principal.tenant_no, experiment_id)
-        fact = ExperimentDeleted if stage == "deleted" else ExperimentRestored
-        work.record(fact(version=experiment.version, experiment=experiment_state(experiment, tags)))
-        run_fact = RunDeleted if stage == "deleted" else RunRestored
-        # However many runs there are, only one page of them is in memory.
-        async for runs in move_runs(work.connection, principal.tenant_no, experiment_id, stage):
-            for run in runs:
-                work.record(run_fact(version=run.version, run=run_state(run)))
-            await work.flush_page(running)
+        await keep_stage(running, work, moved(await _to_change(work, principal, experiment_id)))
+
+
+async def keep_stage(running: Running, work: UnitOfWork, experiment: Experiment) -> None:
+    """Save the lifecycle stage that an experiment was brought into, and bring its runs there."""
+    tenant_no, stage = work.acting.tenant_no, experiment.lifecycle_stage
+    await store.save_experiment(work.connection, tenant_no, experiment)
+    tags = await store.tags_of(work.connection, tenant_no, experiment.experiment_id)
+    fact = ExperimentDeleted if stage == "deleted" else ExperimentRestored
+    work.record(fact(version=experiment.version, experiment=experiment_state(experiment, tags)))
+    run_fact = RunDeleted if stage == "deleted" else RunRestored
+    # However many runs there are, only one page of them is in memory.
+    async for runs in move_runs(work.connection, tenant_no, experiment.experiment_id, stage):
+        for run in runs:
+            work.record(run_fact(version=run.version, run=run_state(run)))
+        await work.flush_page(running)
 
 
 async def _to_change(work: UnitOfWork, principal: Principal, experiment_id: int) -> Experiment:

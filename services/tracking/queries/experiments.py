@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from asyncpg import Record
 
@@ -18,8 +18,6 @@ from services.tracking.queries.building import (
 from services.tracking.queries.sorting import Term, put_after, put_order
 from services.tracking.schemas import answers
 
-# The only workspace while workspaces are not enabled, by the name MLflow gives it.
-WORKSPACE: Final = "default"
 _COLUMNS: Final = """
 SELECT e.experiment_id, e.name, e.artifact_location, e.lifecycle_stage, e.creation_time,
        e.last_update_time, t.keys AS tag_keys, t.vals AS tag_values
@@ -59,6 +57,13 @@ _LARGEST: Final = 2**63
 _DATASETS: Final = 1_000
 
 
+class Workspace(NamedTuple):
+    """A workspace by its number inside tables, and by the name that answers show."""
+
+    id: int
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class ExperimentSearch:
     """What a search asks for; `stages` are the lifecycle stages it looks at."""
@@ -76,30 +81,30 @@ class ExperimentSearch:
 
 
 async def experiment_by_id(
-    connection: Connection, tenant_no: int, workspace_id: int, experiment_id: int
+    connection: Connection, tenant_no: int, workspace: Workspace, experiment_id: int
 ) -> answers.Experiment | None:
     """An experiment in any lifecycle stage, None when there is none."""
-    statement = Statement(tenant_no, workspace_id).put(_COLUMNS)
+    statement = Statement(tenant_no, workspace.id).put(_COLUMNS)
     statement.put(" AND e.experiment_id = ?", experiment_id)
     row = await connection.fetchrow(statement.text, *statement.values)
-    return None if row is None else _experiment(row)
+    return None if row is None else _experiment(row, workspace)
 
 
 async def experiment_by_name(
-    connection: Connection, tenant_no: int, workspace_id: int, name: str
+    connection: Connection, tenant_no: int, workspace: Workspace, name: str
 ) -> answers.Experiment | None:
     """An experiment in any lifecycle stage, None when there is none."""
-    statement = Statement(tenant_no, workspace_id).put(_COLUMNS)
+    statement = Statement(tenant_no, workspace.id).put(_COLUMNS)
     statement.put(" AND e.name = ?", name)
     row = await connection.fetchrow(statement.text, *statement.values)
-    return None if row is None else _experiment(row)
+    return None if row is None else _experiment(row, workspace)
 
 
 async def search_experiments(
-    connection: Connection, tenant_no: int, workspace_id: int, search: ExperimentSearch
+    connection: Connection, tenant_no: int, workspace: Workspace, search: ExperimentSearch
 ) -> answers.ExperimentsAnswer:
     """A page of experiments, and the token of the next page where there is one."""
-    statement = Statement(tenant_no, workspace_id).put(_COLUMNS)
+    statement = Statement(tenant_no, workspace.id).put(_COLUMNS)
     if len(search.stages) == 1:
         statement.put(" AND e.lifecycle_stage = ?", search.stages[0])
     for clause in search.clauses:
@@ -116,7 +121,7 @@ async def search_experiments(
     if len(rows) > len(page):
         last = [page[-1][term.expression.removeprefix("e.")] for term in terms]
         token = page_token(search.query, last)
-    return answers.ExperimentsAnswer([_experiment(row) for row in page], token)
+    return answers.ExperimentsAnswer([_experiment(row, workspace) for row in page], token)
 
 
 async def datasets_of(
@@ -168,7 +173,7 @@ def _terms(orders: Sequence[Order]) -> list[Term]:
     return terms
 
 
-def _experiment(row: Record) -> answers.Experiment:
+def _experiment(row: Record, workspace: Workspace) -> answers.Experiment:
     tags = zip(row["tag_keys"] or (), row["tag_values"] or (), strict=True)
     return answers.Experiment(
         experiment_id=str(row["experiment_id"]),
@@ -178,5 +183,5 @@ def _experiment(row: Record) -> answers.Experiment:
         last_update_time=row["last_update_time"],
         creation_time=row["creation_time"],
         tags=[answers.Pair(key, value) for key, value in tags],
-        workspace=WORKSPACE,
+        workspace=workspace.name,
     )

@@ -57,7 +57,7 @@ async def add_experiment(
         *(tenant_no, experiment_id, workspace_id, name),
         *(artifact_location(experiment_id), created_by),
     )
-    return None if row is None else _experiment(row)
+    return None if row is None else experiment_of(row)
 
 
 async def has_default(connection: Connection, tenant_no: int) -> bool:
@@ -90,7 +90,7 @@ async def experiment_to_change(
         experiment_id,
         workspace_id,
     )
-    return None if row is None else _experiment(row)
+    return None if row is None else experiment_of(row)
 
 
 async def save_experiment(connection: Connection, tenant_no: int, experiment: Experiment) -> None:
@@ -148,7 +148,8 @@ async def delete_tag(connection: Connection, tenant_no: int, experiment_id: int,
     return tag != "DELETE 0"
 
 
-def _experiment(row: Record) -> Experiment:
+def experiment_of(row: Record) -> Experiment:
+    """The experiment in a row of its table."""
     return Experiment(
         experiment_id=row["experiment_id"],
         workspace_id=row["workspace_id"],

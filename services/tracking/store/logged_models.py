@@ -83,7 +83,7 @@ async def to_change(
         """,
         *(tenant_no, model_id, workspace_id),
     )
-    return None if row is None else _model(row)
+    return None if row is None else model_of(row)
 
 
 async def save(connection: Connection, tenant_no: int, model: LoggedModel) -> LoggedModel:
@@ -94,7 +94,7 @@ async def save(connection: Connection, tenant_no: int, model: LoggedModel) -> Lo
         model.lifecycle_stage,
     )
     assert row is not None
-    return _model(row)
+    return model_of(row)
 
 
 async def save_version(connection: Connection, tenant_no: int, model: LoggedModel) -> None:
@@ -171,7 +171,8 @@ async def known_versions(
     return {(row["name"], row["number"]): not row["gone"] for row in rows}
 
 
-def _model(row: Record) -> LoggedModel:
+def model_of(row: Record) -> LoggedModel:
+    """The logged model in a row of its table."""
     return LoggedModel(
         model_id=model_id_of(row["model_id"]),
         workspace_id=row["workspace_id"],

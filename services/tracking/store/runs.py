@@ -61,7 +61,7 @@ async def run_to_change(
 ) -> Run | None:
     """The run, locked until the transaction ends."""
     row = await connection.fetchrow(_TO_CHANGE, tenant_no, run_id, workspace_id)
-    return None if row is None else _run(row)
+    return None if row is None else run_of(row)
 
 
 async def save_run(connection: Connection, tenant_no: int, run: Run) -> None:
@@ -86,7 +86,7 @@ async def move_runs(
     while True:
         rows = await connection.fetch(_MOVE, tenant_no, experiment_id, stage, last, run_id, _PAGE)
         if rows:
-            yield [_run(row) for row in rows]
+            yield [run_of(row) for row in rows]
         if len(rows) < _PAGE:
             return
         last, run_id = rows[-1]["start_time"], rows[-1]["run_id"]
@@ -178,7 +178,8 @@ async def add_models(
     )
 
 
-def _run(row: Record) -> Run:
+def run_of(row: Record) -> Run:
+    """The run in a row of its table."""
     return Run(
         run_no=row["run_no"],
         run_id=row["run_id"].hex,

@@ -101,12 +101,14 @@ class Auth:
         *audiences: str,
         kind: str = OPAQUE,
         client: str = "gateway",
+        workspace: str = "",
     ) -> Reply:
         """Exchange a token, or with `kind` a principal, for principals of `audiences`."""
         form = [
             ("grant_type", EXCHANGE),
             ("subject_token", subject_token),
             ("subject_token_type", kind),
+            ("workspace", workspace),
         ]
         return await self.post_form(
             form + [("audience", audience) for audience in audiences], client=client

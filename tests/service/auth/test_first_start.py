@@ -47,7 +47,12 @@ ONE_OF_EACH = {
     "users": 1,
     "credentials": 1,
     "keys": 1,
-    "facts": ["auth.tenant.created", "auth.user.created", "auth.token.issued"],
+    "facts": [
+        "auth.tenant.created",
+        "auth.user.created",
+        "auth.token.issued",
+        "auth.workspace.created",
+    ],
 }
 
 

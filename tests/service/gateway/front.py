@@ -79,12 +79,13 @@ class Front:
         method: str = "GET",
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
+        query: str = "",
     ) -> Reply:
         """A request as a client sends it."""
         sent = [("host", "localhost"), *headers]
         if token is not None:
             sent.append(("authorization", f"Bearer {token}"))
-        return await call(self.app, method, path, headers=sent, body=body, timeout=30)
+        return await call(self.app, method, path, headers=sent, query=query, body=body, timeout=30)
 
     @property
     def principals(self) -> Principals:

@@ -4,8 +4,10 @@ import base64
 
 import pytest
 
+from services.auth.commands import workspaces as deletion
 from services.auth.model.secrets import new_secret
 from tests.service.gateway.front import RUNS, Front, decoded
+from tests.waiting import eventually
 
 
 def basic(user: str, password: str) -> tuple[str, str]:
@@ -114,16 +116,50 @@ async def test_paths_that_climb_are_refused_before_any_service_sees_them(
     assert len(front.tracking.asked) == asked
 
 
-async def test_a_workspace_is_refused_in_mlflows_words(front: Front) -> None:
+async def test_an_unknown_workspace_is_refused_in_mlflows_words(front: Front) -> None:
     header = [("x-mlflow-workspace", "team")]
-    reply = await front.ask(token=front.auth.first_token, headers=header)
-    assert reply.status == 400
-    assert decoded(reply)["error_code"] == "FEATURE_DISABLED"
-    assert "workspaces are not enabled on this server" in decoded(reply)["message"]
-    blank = await front.ask(token=front.auth.first_token, headers=[("x-mlflow-workspace", " ")])
-    assert blank.status == 200
+    for _ in range(2):  # the second time from memory
+        reply = await front.ask(token=front.auth.first_token, headers=header)
+        assert reply.status == 404
+        assert decoded(reply)["error_code"] == "RESOURCE_DOES_NOT_EXIST"
+        assert decoded(reply)["message"] == "Workspace 'team' not found"
+    odd = await front.ask(token=front.auth.first_token, headers=[("x-mlflow-workspace", "No!")])
+    assert (odd.status, decoded(odd)["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    for own in (" ", "", "default", " default "):
+        reply = await front.ask(token=front.auth.first_token, headers=[("x-mlflow-workspace", own)])
+        assert reply.status == 200
     info = await front.ask("/api/3.0/mlflow/server-info", headers=header)
     assert info.status == 200
+
+
+async def test_a_workspace_is_entered_by_header_and_left_when_it_is_deleted(
+    front: Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "CLEARED_WITHIN_SECONDS", 0.0)  # nobody hears of it here
+    token = front.auth.first_token
+    path = "/api/3.0/mlflow/workspaces"
+    json = [("content-type", "application/json")]
+    body = b'{"name": "team-x"}'
+    made = await front.ask(path, token=token, method="POST", headers=json, body=body)
+    assert made.status == 201
+    header = [("x-mlflow-workspace", "team-x")]
+    assert (await front.ask(token=token, headers=header)).status == 200
+    inside = front.tracking.callers[-1]
+    assert (await front.ask(token=token)).status == 200
+    outside = front.tracking.callers[-1]
+    assert inside is not None
+    assert outside is not None
+    assert (inside.workspace, outside.workspace) == ("team-x", "default")
+    assert inside.workspace_id != outside.workspace_id == 1
+
+    gone = await front.ask(f"{path}/team-x", token=token, method="DELETE", query="mode=CASCADE")
+    assert gone.status == 204, gone.body
+
+    async def refused() -> bool:
+        return (await front.ask(token=token, headers=header)).status == 404
+
+    await eventually(refused, within=20)
+    assert (await front.ask(token=token)).status == 200
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def _told_by(name: str, *topics: Topic) -> Service:
 
 # The registry hears them, so their topics must be there.
 PRODUCERS = (
-    _told_by("auth", auth.TENANTS, auth.USERS, auth.TOKENS, auth.ACCESS),
+    _told_by("auth", auth.TENANTS, auth.USERS, auth.TOKENS, auth.ACCESS, auth.WORKSPACES),
     _told_by("tracking", tracking.EXPERIMENTS, tracking.RUNS, tracking.LOGGED_MODELS),
 )
 

@@ -131,7 +131,7 @@ async def test_anybody_may_ask_which_server_this_is(client: Client) -> None:
         reply = await call(client.app, "GET", f"{prefix}/3.0/mlflow/server-info")
         told = json.loads(reply.body)
         assert (reply.status, told["store_type"]) == (200, "SqlStore")
-        assert not told["workspaces_enabled"]
+        assert told["workspaces_enabled"]
         assert not told["multipart_uploads_enabled"]
         assert not told["presigned_upload_run_id_supported"]
     reply = await call(client.app, "GET", "/version")

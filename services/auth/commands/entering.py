@@ -1,0 +1,43 @@
+"""Which workspace a credential works in: the one that a request names, or its own."""
+
+from dataclasses import replace
+
+from libs.common.access.rights import compile_rights
+from libs.common.database import Database
+from libs.common.workspaces import DEFAULT_ID, DEFAULT_NAME, no_workspace
+from services.auth.model.credential import Credential
+from services.auth.model.workspaces import WorkspaceRefused
+from services.auth.queries.access import access_of
+from services.auth.queries.workspaces import active_workspace
+
+
+def insist_stands(known: Credential) -> None:
+    """Raise WorkspaceRefused where the credential's own workspace was deleted.
+
+    Whether its holder may enter it is not asked: what one may not see there is not shown.
+    """
+    if not known.workspace_stands:
+        raise WorkspaceRefused(
+            f"{no_workspace(known.workspace).message}. It was this credential's own: name another"
+            " one with MLFLOW_WORKSPACE (the header X-MLFLOW-WORKSPACE)."
+        )
+
+
+async def entered(database: Database, known: Credential, name: str) -> Credential:
+    """The credential in the workspace of that name.
+
+    Raises WorkspaceRefused, in the same words, for a workspace that is not there and for one that
+    the holder may not enter.
+    """
+    async with database.reading(known.tenant_no) as connection:
+        found = await active_workspace(connection, known.tenant_no, name)
+        told = await access_of(connection, known.tenant_no, known.user_id)
+    number = None if found is None else found.workspace_id
+    if name == DEFAULT_NAME:
+        # A tenant that has done nothing with workspaces so far may have no row of its first.
+        number = DEFAULT_ID
+    if number is None or told is None:
+        raise WorkspaceRefused(no_workspace(name).message)
+    if not compile_rights(told.access, told.version, known.scopes).enters(number):
+        raise WorkspaceRefused(no_workspace(name).message)
+    return replace(known, workspace_id=number, workspace=name, workspace_stands=True)

@@ -1,0 +1,10 @@
+"""Background work of tracking: deleted workspaces are cleared."""
+
+from libs.common.leaving import clear_for_ever
+from libs.common.service import Running
+from services.tracking.commands.workspaces import cleared, sweep
+
+
+async def clear_workspaces(running: Running) -> None:
+    """Move or put aside what deleted workspaces hold; forever."""
+    await clear_for_ever(running, sweep, cleared)
