@@ -6,10 +6,12 @@ from typing import Final
 from libs.common.errors import unavailable
 from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
 from libs.common.telemetry.tracing import current_traceparent
-from services.gateway.headers import Headers, passed_back, passed_on
+from services.gateway.headers import Headers, header, passed_back, passed_on
 from services.gateway.metrics import SILENT_UPSTREAMS
+from services.gateway.open_requests import OpenRequest
 
 _TRACEPARENT: Final = b"traceparent"
+_FRAMING: Final = (b"content-length", b"transfer-encoding")
 
 
 class _Watch:
@@ -42,6 +44,11 @@ class _Watch:
         """The request is over."""
         self._timer.cancel()
 
+    def end(self) -> None:
+        """End the request now."""
+        if not self.timeout.expired():
+            self.timeout.reschedule(self._loop.time())
+
     def _look(self) -> None:
         now = self._loop.time()
         if self._with_client:
@@ -55,21 +62,21 @@ class _Watch:
 class _Received:
     """The request body's way in; back-pressure is the server's, which reads when we ask."""
 
-    __slots__ = ("_ended", "_receive", "_watch")
+    __slots__ = ("_receive", "_watch", "ended")
 
     def __init__(self, receive: Receive, watch: _Watch) -> None:
         self._receive = receive
         self._watch = watch
-        self._ended = False
+        self.ended = False
 
     async def __call__(self) -> Message:
-        if self._ended:
+        if self.ended:
             # A service that waits for the client to leave is not waiting for the client's work.
             return await self._receive()
         self._watch.pause()
         message = await self._receive()
         self._watch.resume()
-        self._ended = not message.get("more_body", False)
+        self.ended = not message.get("more_body", False)
         return message
 
 
@@ -104,15 +111,25 @@ async def forward(
     *,
     principal: bytes | None,
     silence_seconds: float,
+    request: OpenRequest,
 ) -> None:
-    """Have `upstream` answer; a refusal 503 where it is away, broken off or silent too long."""
+    """Have `upstream` answer; a refusal 503 where it is away, broken off or silent too long.
+
+    Where `request` is cut, the refusal is the one that it was cut with.
+    """
     watch = _Watch(silence_seconds)
-    sent = _Sent(send, watch)
+    sent, received = _Sent(send, watch), _Received(receive, watch)
     asked = {**scope, "headers": _with_trace(passed_on(scope["headers"], principal))}
     try:
+        request.attach(
+            end=watch.end,
+            streams=lambda: sent.begun or not (received.ended or _is_bodiless(scope)),
+        )
         async with watch.timeout:
-            await upstream(asked, _Received(receive, watch), sent)
+            await upstream(asked, received, sent)
     except TimeoutError as problem:
+        if request.refusal is not None:
+            raise request.refusal from None
         SILENT_UPSTREAMS.labels(name).inc()
         raise unavailable(f"The {name} service is silent; try again.") from problem
     except ConnectionAbortedError:
@@ -123,6 +140,12 @@ async def forward(
         watch.close()
     if not sent.begun:
         raise unavailable(f"The {name} service gave no answer; try again.")
+
+
+def _is_bodiless(scope: Scope) -> bool:
+    """Whether a request has no body (RFC 9112, 6.3)."""
+    length, coding = (header(scope["headers"], name) for name in _FRAMING)
+    return length in (None, b"0") and coding is None
 
 
 def _with_trace(headers: Headers) -> Headers:

@@ -149,6 +149,7 @@ def _about(exchanged: Exchanged) -> dict[str, object]:
         "tenant": str(known.tenant_id),
         "tenant_no": known.tenant_no,
         "plan": known.plan,
+        "access_version": known.access_version,
         "issued_at": exchanged.issued_at,
     }
 

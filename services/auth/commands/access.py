@@ -1,4 +1,4 @@
-"""A member's access has changed: its version rises, and the whole of it is told."""
+"""A member's access has changed: its version rises, the whole of it is told, and it is numbered."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -7,6 +7,7 @@ from libs.common.contracts.auth import AccessChanged
 from libs.common.events.outbox import UnitOfWork
 from services.auth.queries.access import access_of
 from services.auth.store.access import raise_version
+from services.auth.store.revocations import note_revocation
 
 
 async def access_changed(work: UnitOfWork, user_ids: Iterable[UUID]) -> None:
@@ -20,3 +21,6 @@ async def access_changed(work: UnitOfWork, user_ids: Iterable[UUID]) -> None:
         told = await access_of(work.connection, tenant_no, user_id)
         if told is not None:
             work.record(AccessChanged(version=told.version, access=told.access))
+            await note_revocation(
+                work.connection, tenant_no, "subject", told.access.subject, told.version
+            )
