@@ -41,6 +41,8 @@ class Confirmation:
         # How far the clock of auth's database is ahead of ours, at most.
         self._ahead = 0.0
         self._polled = False
+        # From the first silence on, until a heartbeat is heard in time.
+        self._silent = False
         self._confirmed_at = clock()
         self.trusted_until = self._confirmed_at + TRUSTED_SECONDS
 
@@ -66,6 +68,7 @@ class Confirmation:
         elif self.complete:
             # One that was long under way says nothing of what was told since.
             self._confirm(min(told_at - self._ahead, self._clock()))
+            self._silent = self.silence >= SILENT_SECONDS
 
     async def run(self, ask: Ask) -> None:
         """Ask auth's feed whenever that is due; forever."""
@@ -81,7 +84,8 @@ class Confirmation:
         """Ask auth's feed if it is due now."""
         self._due.clear()
         SILENCE.set(self.silence)
-        if self.complete and self.silence < SILENT_SECONDS:
+        self._silent = self._silent or self.silence >= SILENT_SECONDS
+        if self.complete and not self._silent:
             return
         gap, asked_at = self._gaps, self._clock()
         try:
@@ -120,6 +124,6 @@ class Confirmation:
         self.trusted_until = self._confirmed_at + TRUSTED_SECONDS
 
     def _pause(self) -> float:
-        if self.complete and self.silence < SILENT_SECONDS:
+        if self.complete and not self._silent:
             return min(POLL_SECONDS, SILENT_SECONDS - self.silence)
         return POLL_SECONDS

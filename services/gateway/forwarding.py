@@ -8,10 +8,13 @@ from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
 from libs.common.telemetry.tracing import current_traceparent
 from services.gateway.headers import Headers, header, passed_back, passed_on
 from services.gateway.metrics import SILENT_UPSTREAMS
-from services.gateway.open_requests import OpenRequest
+from services.gateway.open_requests import OpenRequest, Stage
 
 _TRACEPARENT: Final = b"traceparent"
-_FRAMING: Final = (b"content-length", b"transfer-encoding")
+_LENGTH: Final = b"content-length"
+_CODING: Final = b"transfer-encoding"
+# What fits into the buffers on its way is gone when we have it.
+_SHORT_BYTES: Final = 64 * 1024
 
 
 class _Watch:
@@ -83,18 +86,20 @@ class _Received:
 class _Sent:
     """The answer's way out; the client's pace is awaited here, so nothing piles up."""
 
-    __slots__ = ("_send", "_watch", "begun", "ended")
+    __slots__ = ("_send", "_watch", "begun", "ended", "headers")
 
     def __init__(self, send: Send, watch: _Watch) -> None:
         self._send = send
         self._watch = watch
         self.begun = False
         self.ended = False
+        self.headers: Headers = []
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            message = {**message, "headers": passed_back(message.get("headers", ()))}
+            self.headers = passed_back(message.get("headers", ()))
+            message = {**message, "headers": self.headers}
         elif message["type"] == "http.response.body":
             self.ended = not message.get("more_body", False)
         self._watch.pause()
@@ -121,10 +126,7 @@ async def forward(
     sent, received = _Sent(send, watch), _Received(receive, watch)
     asked = {**scope, "headers": _with_trace(passed_on(scope["headers"], principal))}
     try:
-        request.attach(
-            end=watch.end,
-            streams=lambda: sent.begun or not (received.ended or _is_bodiless(scope)),
-        )
+        request.attach(end=watch.end, stage=lambda: _stage(scope, received, sent))
         async with watch.timeout:
             await upstream(asked, received, sent)
     except TimeoutError as problem:
@@ -142,10 +144,14 @@ async def forward(
         raise unavailable(f"The {name} service gave no answer; try again.")
 
 
-def _is_bodiless(scope: Scope) -> bool:
-    """Whether a request has no body (RFC 9112, 6.3)."""
-    length, coding = (header(scope["headers"], name) for name in _FRAMING)
-    return length in (None, b"0") and coding is None
+def _stage(scope: Scope, received: _Received, sent: _Sent) -> Stage:
+    """How far a request is. It has a body where one of two headers says so (RFC 9112, 6.3)."""
+    if sent.begun:
+        length = header(sent.headers, _LENGTH)
+        return "ends" if length is not None and int(length) <= _SHORT_BYTES else "streams"
+    bodiless = header(scope["headers"], _LENGTH) in (None, b"0")
+    bodiless = bodiless and header(scope["headers"], _CODING) is None
+    return "waits" if received.ended or bodiless else "streams"
 
 
 def _with_trace(headers: Headers) -> Headers:

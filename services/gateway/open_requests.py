@@ -2,37 +2,38 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from libs.common.errors import Refusal
 from services.gateway.exchange import Passport
 from services.gateway.metrics import REQUESTS_CUT
 
+# A request *streams* while its body comes or a long answer goes, *waits* once it has come whole,
+# and *ends* by itself while a short answer goes.
+Stage = Literal["streams", "waits", "ends"]
+
 
 class OpenRequest:
-    """A request under way in the name of a passport; without one it is public and never cut.
+    """A request under way in the name of a passport; without one it is public and never cut."""
 
-    `streams` says whether it still takes from the client or gives to it; one that came whole and
-    waits for its answer does neither.
-    """
-
-    __slots__ = ("_end", "_streams", "passport", "refusal")
+    __slots__ = ("_end", "_stage", "passport", "refusal")
 
     def __init__(self, passport: Passport | None) -> None:
         self.passport = passport
         self.refusal: Refusal | None = None
         self._end: Callable[[], None] | None = None
-        self._streams: Callable[[], bool] | None = None
+        self._stage: Callable[[], Stage] | None = None
 
-    def attach(self, *, end: Callable[[], None], streams: Callable[[], bool]) -> None:
+    def attach(self, *, end: Callable[[], None], stage: Callable[[], Stage]) -> None:
         """It is being forwarded: `end` ends that. Raises the refusal of one that was cut before."""
         if self.refusal is not None:
             raise self.refusal
-        self._end, self._streams = end, streams
+        self._end, self._stage = end, stage
 
     @property
-    def streams(self) -> bool:
-        """Whether its bytes are still under way, or have not set out."""
-        return self._streams is None or self._streams()
+    def stage(self) -> Stage:
+        """How far it is; what was not forwarded yet can be sent again as well as what streams."""
+        return "streams" if self._stage is None else self._stage()
 
     def cut(self, refusal: Refusal) -> None:
         """End it: with this refusal where no answer has begun, else by breaking off."""
@@ -78,5 +79,6 @@ class OpenRequests:
         for request in list(self._open):
             if request.passport is None or not ended(request.passport):
                 continue
-            if request.streams or not streams_only:
+            stage = request.stage
+            if stage == "streams" or (stage == "waits" and not streams_only):
                 request.cut(refusal())

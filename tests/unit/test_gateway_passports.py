@@ -226,3 +226,26 @@ async def test_a_request_that_is_cut_before_it_is_forwarded_never_reaches_its_se
     request.cut(Refusal("UNAUTHENTICATED", "revoked"))
     with pytest.raises(Refusal, match="revoked"):
         await put(upstream, nothing, Downloading(), request=request)
+
+
+async def test_a_short_answer_that_has_begun_is_given_to_its_end() -> None:
+    world, begun, goes_on = World(), asyncio.Event(), asyncio.Event()
+    client = Downloading()
+
+    async def upstream(_: Scope, __: Receive, send: Send) -> None:
+        headers = [(b"content-length", b"3")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        begun.set()
+        await goes_on.wait()
+        await send({"type": "http.response.body", "body": b"abc"})
+
+    async def whole() -> None:
+        with world.principals.open_requests.entered(passport(0.0)) as request:
+            await put(upstream, Uploading(1), client, request=request)
+
+    task = asyncio.create_task(whole())
+    await begun.wait()
+    world.principals.revocations.token_revoked("token-1")
+    goes_on.set()
+    await task
+    assert client.taken == 3
