@@ -19,6 +19,8 @@ from services.gateway.revocations import Revocations
 SILENT_SECONDS: Final = 3.0
 POLL_SECONDS: Final = 1.0
 TRUSTED_SECONDS: Final = 60.0
+# When what had a lower number than we know of, and was not committed yet, is looked for.
+SETTLED_SECONDS: Final = 15.0
 _log = logger(__name__)
 
 # Asks auth what ended after a number; a refusal where it cannot say.
@@ -41,8 +43,10 @@ class Confirmation:
         # How far the clock of auth's database is ahead of ours, at most.
         self._ahead = 0.0
         self._polled = False
+        self._polled_at = clock()
         # From the first silence on, until a heartbeat is heard in time.
         self._silent = False
+        self._unanswered = False
         self._confirmed_at = clock()
         self.trusted_until = self._confirmed_at + TRUSTED_SECONDS
 
@@ -84,16 +88,18 @@ class Confirmation:
         """Ask auth's feed if it is due now."""
         self._due.clear()
         SILENCE.set(self.silence)
-        self._silent = self._silent or self.silence >= SILENT_SECONDS
-        if self.complete and not self._silent:
+        if not self._is_due():
             return
         gap, asked_at = self._gaps, self._clock()
         try:
             feed = await ask(self._settled)
         except Refusal as refusal:
             FEED_FAILURES.inc()
-            _log.warning("revocations_not_told", silence=self.silence, error=refusal.message)
+            if not self._unanswered:  # one line, however many seconds auth is away
+                _log.warning("revocations_not_told", silence=self.silence, error=refusal.message)
+            self._unanswered = True
             return
+        self._unanswered = False
         self._take(feed, asked_at)
         self._closed = gap
         SILENCE.set(self.silence)
@@ -107,12 +113,18 @@ class Confirmation:
                 REVOKED_BY["feed"].inc()
         if not feed.whole:
             self._revocations.overflow()
-        self._polled = True
+        self._polled, self._polled_at = True, asked_at
         self._seen = frozenset(t.number for t in feed.revocations if t.number > feed.settled)
         self._last, self._settled = max(self._last, feed.last), feed.settled
         self._ahead = feed.time - asked_at
         self._revocations.caught_up(asked_at)
         self._confirm(asked_at)
+
+    def _is_due(self) -> bool:
+        self._silent = self._silent or self.silence >= SILENT_SECONDS
+        if self._silent or not self.complete:
+            return True
+        return self._last > self._settled and self._clock() - self._polled_at > SETTLED_SECONDS
 
     def _miss(self) -> None:
         self._gaps += 1

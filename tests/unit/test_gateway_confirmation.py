@@ -144,6 +144,21 @@ async def test_what_may_still_be_committed_is_asked_for_again_and_acts_once() ->
     assert world.auth.asked == 1, "not dropped again by what was known"
 
 
+async def test_what_had_a_lower_number_and_was_committed_later_is_looked_for_once() -> None:
+    world = await World.connected()
+    world.feed.held = [Revocation(9, "token", 1, "quick")]
+    world.beat(last=9)
+    await world.look()
+    world.feed.held = [Revocation(8, "token", 1, "slow"), *world.feed.held]
+    world.feed.settled = 9
+    for _ in range(40):
+        world.clock.now += 1
+        world.beat(last=9)
+        await world.look()
+    assert world.principals.revocations.covers("slow")
+    assert world.feed.asked == [0, 0]
+
+
 async def test_after_a_reconnect_what_was_missed_is_made_up_for_and_the_rest_stays() -> None:
     world = await World.connected()
     await world.status()
