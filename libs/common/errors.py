@@ -28,7 +28,8 @@ class Refusal(Exception):
     """A request that is answered with an error the caller can act on.
 
     `code` is one of MLflow's error codes, `status` the HTTP status it travels with, `retry_after`
-    whole seconds after which the same request may succeed.
+    whole seconds after which the same request may succeed. One that `closes` is the connection's
+    last answer: the rest of its request is not read.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Refusal(Exception):
         self.message = message.encode(errors="replace").decode()
         self.status = STATUS[code] if status is None else status
         self.retry_after = retry_after
+        self.closes = False
 
 
 def invalid(message: str) -> Refusal:

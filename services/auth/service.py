@@ -4,7 +4,16 @@ from pathlib import Path
 from typing import Final
 
 from libs.common.access.hearing import ACCESS_CHANGES
-from libs.common.contracts.auth import ACCESS, GRANTS, ROLES, TENANTS, TOKENS, USERS, WORKSPACES
+from libs.common.contracts.auth import (
+    ACCESS,
+    GRANTS,
+    HEARTBEAT,
+    ROLES,
+    TENANTS,
+    TOKENS,
+    USERS,
+    WORKSPACES,
+)
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.auth.api import api
@@ -13,15 +22,15 @@ from services.auth.queries.access import asks_itself
 from services.auth.settings import Settings
 from services.auth.snapshots import SNAPSHOTS
 from services.auth.state import opens
-from services.auth.workers import replace_old_keys
+from services.auth.workers import beat, forget_old_revocations, replace_old_keys
 
 SERVICE: Final = Service(
     name="auth",
     settings=Settings,
     api=api,
-    publishes=(TENANTS, USERS, TOKENS, ROLES, GRANTS, ACCESS, WORKSPACES),
+    publishes=(TENANTS, USERS, TOKENS, ROLES, GRANTS, ACCESS, WORKSPACES, HEARTBEAT),
     subscriptions=(KNOWN_TENANTS, AUDIT, ACCESS_CHANGES, WORKSPACES_CLEARED),
-    workers=(replace_old_keys,),
+    workers=(replace_old_keys, beat, forget_old_revocations),
     migrations=Path(__file__).with_name("migrations"),
     tables={
         "tenants": "platform: gives tenants their numbers, and is read before a tenant is known",
@@ -33,6 +42,8 @@ SERVICE: Final = Service(
         "workspaces": "tenant",
         "credentials": "lookup: a presented secret's digest is all that is known of its tenant",
         "signing_keys": "platform: one set of keys signs the principals of all tenants",
+        "revocations": "platform: what ended in all tenants, for gateways that may have missed it",
+        "heartbeat": "platform: one row, no tenant data",
         "audit_events": "tenant",
     },
     peers=("tracking", "registry"),

@@ -14,11 +14,12 @@ from libs.common.service import Running
 from libs.common.telemetry import metrics
 from libs.common.workspaces import check_name
 from services.gateway.credentials import presented
+from services.gateway.exchange import Passport
 from services.gateway.forwarding import forward
 from services.gateway.headers import header
 from services.gateway.principals import Principals
 from services.gateway.readiness import readiness
-from services.gateway.routes import UPSTREAMS, Route, climbs, route_of
+from services.gateway.routes import UPSTREAMS, climbs, route_of
 from services.gateway.settings import Settings
 
 _WORKSPACE_HEADER: Final = b"x-mlflow-workspace"
@@ -45,16 +46,18 @@ class Gateway:
         scope["route_name"] = route.kind
         if climbs(path):
             raise invalid("Invalid path")
-        principal = None if route.public else await self._principal(route, scope)
-        await forward(
-            route.upstream,
-            self._upstream(route.upstream),
-            scope,
-            receive,
-            send,
-            principal=principal,
-            silence_seconds=self.settings.upstream_seconds,
-        )
+        passport = None if route.public else await self._passport(scope)
+        with self.principals.open_requests.entered(passport) as request:
+            await forward(
+                route.upstream,
+                self._upstream(route.upstream),
+                scope,
+                receive,
+                send,
+                principal=None if passport is None else passport.principals[route.upstream],
+                silence_seconds=self.settings.upstream_seconds,
+                request=request,
+            )
 
     def _upstream(self, name: str) -> ASGIApp:
         # Looked up at each request: in one process the services start after one another.
@@ -63,7 +66,7 @@ class Gateway:
             raise unavailable(f"The {name} service has not started; try again.")
         return app
 
-    async def _principal(self, route: Route, scope: Scope) -> bytes:
+    async def _passport(self, scope: Scope) -> Passport:
         headers = scope["headers"]
         workspace = header(headers, _WORKSPACE_HEADER)
         found = presented(headers)
@@ -71,8 +74,7 @@ class Gateway:
             name = workspace.strip().decode("latin-1")
             check_name(name)
             found = replace(found, workspace=name)
-        passport = await self.principals.passport(found)
-        return passport.principals[route.upstream]
+        return await self.principals.passport(found)
 
     async def _own(self, path: str, scope: Scope) -> Response:
         scope["route_name"] = path[1:] if path in ("/health", "/ready", "/metrics") else "unknown"

@@ -36,9 +36,9 @@ class Passport(msgspec.Struct, frozen=True):
     """The signed principals of one credential, by service, until they are to be had anew.
 
     `actor` is the token's id, `subject` whom it speaks for in `tenant`, a UUID whose short number is
-    `tenant_no` and whose limits are those of `plan`; they are good in one workspace. Times are
-    seconds since 1970: `minted_at` by auth, usable before `expires_at`, to be renewed from
-    `renew_at` on.
+    `tenant_no` and whose limits are those of `plan`; they are good in one workspace, and
+    `access_version` is the version of what the subject may do. Times are seconds since 1970:
+    `minted_at` by auth, usable before `expires_at`, to be renewed from `renew_at` on.
     """
 
     principals: dict[str, bytes]
@@ -47,6 +47,7 @@ class Passport(msgspec.Struct, frozen=True):
     tenant: str
     tenant_no: int
     plan: str
+    access_version: int
     minted_at: float
     renew_at: float
     expires_at: float
@@ -60,6 +61,7 @@ class _Granted(msgspec.Struct):
     tenant: str
     tenant_no: int
     plan: str
+    access_version: int
     expires_in: int
     issued_at: int
     workspace_id: int = DEFAULT_ID
@@ -129,6 +131,7 @@ class Exchange:
             tenant=granted.tenant,
             tenant_no=granted.tenant_no,
             plan=granted.plan,
+            access_version=granted.access_version,
             minted_at=float(granted.issued_at),
             renew_at=ends_at - _RENEWED_SECONDS,
             expires_at=asked_at + life,

@@ -6,10 +6,15 @@ from typing import Final
 from libs.common.errors import unavailable
 from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
 from libs.common.telemetry.tracing import current_traceparent
-from services.gateway.headers import Headers, passed_back, passed_on
+from services.gateway.headers import Headers, header, passed_back, passed_on
 from services.gateway.metrics import SILENT_UPSTREAMS
+from services.gateway.open_requests import OpenRequest, Stage
 
 _TRACEPARENT: Final = b"traceparent"
+_LENGTH: Final = b"content-length"
+_CODING: Final = b"transfer-encoding"
+# What fits into the buffers on its way is gone when we have it.
+_SHORT_BYTES: Final = 64 * 1024
 
 
 class _Watch:
@@ -42,6 +47,11 @@ class _Watch:
         """The request is over."""
         self._timer.cancel()
 
+    def end(self) -> None:
+        """End the request now."""
+        if not self.timeout.expired():
+            self.timeout.reschedule(self._loop.time())
+
     def _look(self) -> None:
         now = self._loop.time()
         if self._with_client:
@@ -55,39 +65,41 @@ class _Watch:
 class _Received:
     """The request body's way in; back-pressure is the server's, which reads when we ask."""
 
-    __slots__ = ("_ended", "_receive", "_watch")
+    __slots__ = ("_receive", "_watch", "ended")
 
     def __init__(self, receive: Receive, watch: _Watch) -> None:
         self._receive = receive
         self._watch = watch
-        self._ended = False
+        self.ended = False
 
     async def __call__(self) -> Message:
-        if self._ended:
+        if self.ended:
             # A service that waits for the client to leave is not waiting for the client's work.
             return await self._receive()
         self._watch.pause()
         message = await self._receive()
         self._watch.resume()
-        self._ended = not message.get("more_body", False)
+        self.ended = not message.get("more_body", False)
         return message
 
 
 class _Sent:
     """The answer's way out; the client's pace is awaited here, so nothing piles up."""
 
-    __slots__ = ("_send", "_watch", "begun", "ended")
+    __slots__ = ("_send", "_watch", "begun", "ended", "headers")
 
     def __init__(self, send: Send, watch: _Watch) -> None:
         self._send = send
         self._watch = watch
         self.begun = False
         self.ended = False
+        self.headers: Headers = []
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            message = {**message, "headers": passed_back(message.get("headers", ()))}
+            self.headers = passed_back(message.get("headers", ()))
+            message = {**message, "headers": self.headers}
         elif message["type"] == "http.response.body":
             self.ended = not message.get("more_body", False)
         self._watch.pause()
@@ -104,15 +116,22 @@ async def forward(
     *,
     principal: bytes | None,
     silence_seconds: float,
+    request: OpenRequest,
 ) -> None:
-    """Have `upstream` answer; a refusal 503 where it is away, broken off or silent too long."""
+    """Have `upstream` answer; a refusal 503 where it is away, broken off or silent too long.
+
+    Where `request` is cut, the refusal is the one that it was cut with.
+    """
     watch = _Watch(silence_seconds)
-    sent = _Sent(send, watch)
+    sent, received = _Sent(send, watch), _Received(receive, watch)
     asked = {**scope, "headers": _with_trace(passed_on(scope["headers"], principal))}
     try:
+        request.attach(end=watch.end, stage=lambda: _stage(scope, received, sent))
         async with watch.timeout:
-            await upstream(asked, _Received(receive, watch), sent)
+            await upstream(asked, received, sent)
     except TimeoutError as problem:
+        if request.refusal is not None:
+            raise request.refusal from None
         SILENT_UPSTREAMS.labels(name).inc()
         raise unavailable(f"The {name} service is silent; try again.") from problem
     except ConnectionAbortedError:
@@ -123,6 +142,16 @@ async def forward(
         watch.close()
     if not sent.begun:
         raise unavailable(f"The {name} service gave no answer; try again.")
+
+
+def _stage(scope: Scope, received: _Received, sent: _Sent) -> Stage:
+    """How far a request is. It has a body where one of two headers says so (RFC 9112, 6.3)."""
+    if sent.begun:
+        length = header(sent.headers, _LENGTH)
+        return "ends" if length is not None and int(length) <= _SHORT_BYTES else "streams"
+    bodiless = header(scope["headers"], _LENGTH) in (None, b"0")
+    bodiless = bodiless and header(scope["headers"], _CODING) is None
+    return "waits" if received.ended or bodiless else "streams"
 
 
 def _with_trace(headers: Headers) -> Headers:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 _FOUND: Final = Counter(
     "maestro_gateway_principals_total",
@@ -20,4 +20,22 @@ SILENT_UPSTREAMS: Final = Counter(
     "maestro_gateway_silent_upstreams_total",
     "Requests given up because their service was silent.",
     ("upstream",),
+)
+SILENCE: Final = Gauge(
+    "maestro_gateway_revocation_silence_seconds",
+    "Seconds since the time up to which every revocation is known here.",
+)
+_REVOKED: Final = Counter(
+    "maestro_gateway_revoked_total",
+    "Revocations by how they were learnt of first: broadcast, or auth's feed.",
+    ("path",),
+)
+REVOKED_BY: Final = {path: _REVOKED.labels(path) for path in ("broadcast", "feed")}
+FEED_FAILURES: Final = Counter(
+    "maestro_gateway_revocation_feed_failures_total",
+    "Times that auth could not be asked what was revoked.",
+)
+REQUESTS_CUT: Final = Counter(
+    "maestro_gateway_requests_cut_total",
+    "Requests under way that were cut because their caller was revoked.",
 )

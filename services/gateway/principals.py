@@ -6,28 +6,30 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from libs.common.errors import Refusal, missing
+from libs.common.errors import Refusal, missing, unavailable
+from libs.common.principal import LEEWAY_SECONDS
 from libs.common.telemetry.logs import logger
 from libs.common.workspaces import no_workspace
+from services.gateway.confirmation import Confirmation
 from services.gateway.credentials import Presented, Rejected, WorkspaceRejected
 from services.gateway.exchange import Passport
 from services.gateway.metrics import FOUND_IN, RENEWALS_FAILED
-from services.gateway.revocations import Revocations
+from services.gateway.open_requests import OpenRequests
+from services.gateway.passports import Passports
+from services.gateway.revocations import REVOKED, Revocations
 from services.gateway.shared_cache import SharedCache
 
-MOST_PASSPORTS: Final = 20_000
 MOST_REJECTED: Final = 10_000
 REJECTED_SECONDS: Final = 2.0
 _RENEWAL_PAUSE_SECONDS: Final = 2.0
-_REVOKED: Final = "the token was revoked"
 _log = logger(__name__)
 
 
 class Principals:
     """Finds the passport of a presented credential, fetching each at most once at a time.
 
-    A passport is used until shortly before it expires, whatever happens to auth, Redis or Kafka
-    meanwhile; that life is the bound within which a revocation acts when nobody can tell of it.
+    A passport is used until shortly before it expires, or until it is revoked, whatever happens to
+    auth, Redis or Kafka meanwhile; but not while it is unknown for too long what was revoked.
     A rejection is remembered for two seconds, so that a wrong token in a loop costs auth little.
     """
 
@@ -37,15 +39,23 @@ class Principals:
         shared: SharedCache,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.revocations = Revocations(self._forget_everything, clock)
         self._exchange = exchange
         self._shared = shared
         self._clock = clock
-        self._passports: OrderedDict[bytes, Passport] = OrderedDict()
+        self._passports = Passports()
         self._rejected: OrderedDict[bytes, tuple[float, Rejected]] = OrderedDict()
         self._flights: dict[bytes, asyncio.Task[Passport]] = {}
         self._pause_renewals_until = 0.0
         self._epoch = 0
+        self.open_requests = OpenRequests()
+        self.revocations = Revocations(
+            self._passports,
+            self.open_requests,
+            rejected=self._note_rejected,
+            forget_everything=self._forget_everything,
+            clock=clock,
+        )
+        self.confirmation = Confirmation(self.revocations, clock)
 
     async def passport(self, presented: Presented) -> Passport:
         """The passport of a credential; raises the refusal that answers the request.
@@ -64,11 +74,7 @@ class Principals:
     async def _find(self, presented: Presented, key: bytes) -> Passport:
         now = self._clock()
         known = self._passports.get(key)
-        if known is not None and known.expires_at > now:
-            if (gone := self._gone(known, presented)) is not None:
-                del self._passports[key]
-                raise gone
-            self._passports.move_to_end(key)
+        if known is not None and known.expires_at > now <= self.confirmation.trusted_until:
             FOUND_IN["memory"].inc()
             if known.renew_at < now and self._pause_renewals_until < now:
                 self._flight(key, presented, renewal=True)
@@ -78,7 +84,10 @@ class Principals:
             FOUND_IN["refused"].inc()
             raise type(rejected[1])(str(rejected[1]))
         # Shielded: one waiter that leaves must not take the answer from the others.
-        return await asyncio.shield(self._flight(key, presented, renewal=False))
+        found = await asyncio.shield(self._flight(key, presented, renewal=False))
+        # It may have ended since it landed, before it was our turn.
+        self._insist_living(found, presented, now)
+        return found
 
     async def close(self) -> None:
         """End what is under way."""
@@ -109,7 +118,13 @@ class Principals:
             if not renewal and (shared := await self._from_redis(presented)) is not None:
                 FOUND_IN["redis"].inc()
                 return self._keep(key, shared, epoch)
+            begun = self._clock()
             passport = await self._exchange(presented)
+            if self.revocations.outdates(passport, begun):
+                # What changed while the question was under way, the next answer knows.
+                begun = self._clock()
+                passport = await self._exchange(presented)
+            self._insist_living(passport, presented, begun)
         except Rejected as rejected:
             self._note_rejected(key, rejected)
             raise
@@ -118,15 +133,18 @@ class Principals:
                 RENEWALS_FAILED.inc()
                 self._pause_renewals_until = self._clock() + _RENEWAL_PAUSE_SECONDS
             raise
-        if (gone := self._gone(passport, presented)) is not None:
-            raise gone
         FOUND_IN["auth"].inc()
         self._shared.write(presented, passport)
         return self._keep(key, passport, epoch)
 
     async def _from_redis(self, presented: Presented) -> Passport | None:
+        if self._clock() > self.confirmation.trusted_until:
+            return None
         passport = await self._shared.read(presented)
         if passport is None or self._gone(passport, presented) is not None:
+            return None
+        # auth's clock and ours may differ: what was minted about then counts as minted before.
+        if self.revocations.outdates(passport, passport.minted_at - LEEWAY_SECONDS):
             return None
         # Minted before we listened, it may have been revoked without our hearing of it.
         return passport if self.revocations.would_have_heard(passport.minted_at) else None
@@ -134,7 +152,7 @@ class Principals:
     def _gone(self, passport: Passport, presented: Presented) -> Rejected | None:
         """Why a passport is not used any more, None where it still is."""
         if self.revocations.covers(passport.actor):
-            return Rejected(_REVOKED)
+            return Rejected(REVOKED)
         if self.revocations.covers_workspace(passport.tenant_no, passport.workspace_id):
             named = presented.workspace
             return WorkspaceRejected(
@@ -142,17 +160,20 @@ class Principals:
             )
         return None
 
+    def _insist_living(self, passport: Passport, presented: Presented, since: float) -> None:
+        if (gone := self._gone(passport, presented)) is not None:
+            raise gone
+        if self.revocations.outdates(passport, since):
+            raise unavailable("What you may do here has just changed; try again.")
+
     def _keep(self, key: bytes, passport: Passport, epoch: int) -> Passport:
-        # Fetched across a gap in the broadcast, it serves the one request that asked and no more.
+        # Fetched while everything was forgotten, it serves the one request that asked and no more.
         if epoch == self._epoch:
-            self._passports[key] = passport
-            self._passports.move_to_end(key)
-            if len(self._passports) > MOST_PASSPORTS:
-                self._passports.popitem(last=False)
+            self._passports.put(key, passport)
         return passport
 
     def _note_rejected(self, key: bytes, rejected: Rejected) -> None:
-        self._passports.pop(key, None)
+        self._passports.drop(key)
         self._rejected[key] = (self._clock() + REJECTED_SECONDS, rejected)
         self._rejected.move_to_end(key)
         if len(self._rejected) > MOST_REJECTED:

@@ -16,6 +16,7 @@ from services.gateway.principals import Principals
 from services.gateway.routes import UPSTREAMS
 from services.gateway.settings import Settings
 from services.gateway.shared_cache import ANSWER_SECONDS, SharedCache
+from services.gateway.workers import confirm_revocations
 
 
 @asynccontextmanager
@@ -48,6 +49,7 @@ SERVICE: Final = Service(
     settings=Settings,
     api=api,
     subscriptions=(REVOCATIONS,),
+    workers=(confirm_revocations,),
     peers=UPSTREAMS,
     opens=opens,
 )

@@ -22,6 +22,7 @@ PUBLIC_PATHS = {
     "/.well-known/jwks.json",
     "/internal/token",
     "/internal/access",
+    "/internal/revocations",
     "/version",
     "/api/3.0/mlflow/server-info",
     "/ajax-api/3.0/mlflow/server-info",

@@ -22,7 +22,7 @@ class Clock:
         return self.now
 
 
-def passport(now: float, actor: str = "token-1", life: float = LIFE) -> Passport:
+def passport(now: float, actor: str = "token-1", life: float = LIFE, version: int = 1) -> Passport:
     """A passport minted at `now`."""
     return Passport(
         principals={name: f"{name}-{actor}-{now}".encode() for name in AUDIENCES},
@@ -31,6 +31,7 @@ def passport(now: float, actor: str = "token-1", life: float = LIFE) -> Passport
         tenant="00000000-0000-4000-8000-000000000001",
         tenant_no=1,
         plan="free",
+        access_version=version,
         minted_at=now,
         renew_at=now + life - 15,
         expires_at=now + life - 5,
@@ -43,6 +44,7 @@ class AuthDouble:
 
     clock: Clock
     actor: str = "token-1"
+    version: int = 1
     asked: int = 0
     away: bool = False
     refused: str = ""
@@ -56,7 +58,7 @@ class AuthDouble:
     async def __call__(self, presented: Presented) -> Passport:
         """A passport, or the refusal that was asked for."""
         self.asked += 1
-        minted = passport(self.clock.now, self.actor)
+        minted = passport(self.clock.now, self.actor, version=self.version)
         await self.gate.wait()
         if self.away:
             raise unavailable("auth is away")

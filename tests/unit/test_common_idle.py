@@ -15,6 +15,7 @@ from libs.common.http.remote import remotes
 from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
 from libs.common.telemetry.tracing import Tracing
 from services.gateway.forwarding import forward
+from services.gateway.open_requests import OpenRequest
 from services.tracking.artifacts.folder import Folder
 from services.tracking.artifacts.objects import MIB
 from tests.listening import listening
@@ -36,7 +37,14 @@ def gateway(upstream: ASGIApp, idle: float = IDLE) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await forward(
-            "probe", upstream, scope, receive, send, principal=None, silence_seconds=10 * IDLE
+            "probe",
+            upstream,
+            scope,
+            receive,
+            send,
+            principal=None,
+            silence_seconds=10 * IDLE,
+            request=OpenRequest(None),
         )
 
     return mannered(app, idle)

@@ -8,6 +8,7 @@ import pytest
 from libs.common.errors import Refusal
 from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.forwarding import forward
+from services.gateway.open_requests import OpenRequest
 
 CHUNK = b"x" * 65536
 
@@ -55,6 +56,7 @@ async def put(
     *headers: tuple[bytes, bytes],
     silence: float = 5.0,
     principal: bytes | None = b"signed",
+    request: OpenRequest | None = None,
 ) -> None:
     """Forward a PUT to `upstream`."""
     async with asyncio.timeout(20):
@@ -66,6 +68,7 @@ async def put(
             send,
             principal=principal,
             silence_seconds=silence,
+            request=request or OpenRequest(None),
         )
 
 

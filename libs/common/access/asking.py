@@ -21,9 +21,7 @@ def asks_auth(
     service: str, secret: str, peers: Mapping[str, ASGIApp]
 ) -> Callable[[Principal], Awaitable[Told]]:
     """A question to auth among `peers`, which are looked up when it is asked."""
-    # Both halves are form-encoded before they are joined (RFC 6749, 2.3.1).
-    pair = f"{quote_plus(service)}:{quote_plus(secret)}"
-    basic = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    basic = shown_secret(service, secret)
 
     async def ask(principal: Principal) -> Told:
         auth = peers.get("auth")
@@ -45,3 +43,10 @@ def asks_auth(
         raise unavailable("What you may do here cannot be told now; try again.")
 
     return ask
+
+
+def shown_secret(service: str, secret: str) -> str:
+    """The Authorization header by which a service shows auth who it is."""
+    # Both halves are form-encoded before they are joined (RFC 6749, 2.3.1).
+    pair = f"{quote_plus(service)}:{quote_plus(secret)}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"

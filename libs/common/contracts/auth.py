@@ -256,8 +256,22 @@ def _workspace_key(fact: WorkspaceCreated) -> str:
     return str(fact.workspace.workspace_id)
 
 
+class HeartbeatSent(msgspec.Struct, frozen=True, kw_only=True):
+    """auth, its database, its relay and the broker were there when this was told.
+
+    `last_revocation` is the number of the last revocation that was committed before it.
+    """
+
+    version: int
+    last_revocation: int
+
+
 def _access_key(fact: AccessChanged) -> str:
     return fact.access.subject
+
+
+def _heartbeat_key(_: HeartbeatSent) -> str:
+    return "auth"
 
 
 def _tenant_key(fact: TenantCreated) -> str:
@@ -320,4 +334,13 @@ WORKSPACES: Final = Topic(
         "snapshot": WorkspaceSnapshot,
     },
     _workspace_key,
+)
+# No measurements of tenants', but as short-lived and as little to be audited.
+HEARTBEAT: Final = Topic(
+    "auth.heartbeat.v1",
+    {"sent": HeartbeatSent},
+    _heartbeat_key,
+    partitions=1,
+    retention_hours=1,
+    telemetry=True,
 )

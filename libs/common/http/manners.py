@@ -131,6 +131,7 @@ class _Answer:
         self.status = 499
         self.begun = False
         self.ended = False
+        self._closes = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -138,7 +139,7 @@ class _Answer:
             self.status = message["status"]
             kept = [pair for pair in message.get("headers", ()) if pair[0] not in _SET_HERE]
             kept.append((b"x-request-id", self.request_id.encode()))
-            if self.status in _UNREAD:
+            if self._closes or self.status in _UNREAD:
                 kept.append((b"connection", b"close"))
             message = {**message, "headers": kept}
         elif not message.get("more_body"):
@@ -151,6 +152,7 @@ class _Answer:
             return
         if self.begun:
             raise ConnectionAbortedError("an answer under way could not be finished")
+        self._closes = refusal.closes
         headers, body = refused(refusal, own=own)
         await self({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})

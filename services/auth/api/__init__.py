@@ -4,13 +4,23 @@ from libs.common.http.application import application
 from libs.common.http.routes import Routes
 from libs.common.http.types import ASGIApp
 from libs.common.service import Running
-from services.auth.api import access, exchange, explain, grants, roles, tokens, users, workspaces
+from services.auth.api import (
+    access,
+    exchange,
+    explain,
+    grants,
+    revocations,
+    roles,
+    tokens,
+    users,
+    workspaces,
+)
 
 
 def api(running: Running) -> ASGIApp:
     """The ASGI app of auth."""
     routes = Routes()
-    for module in (exchange, access, users, workspaces):
+    for module in (exchange, access, revocations, users, workspaces):
         routes.include(module.routes)
     routes.include(users.replaced_routes)
     routers = (tokens.router, roles.router, grants.router, explain.router)

@@ -171,6 +171,7 @@ def _about(exchanged: Exchanged) -> dict[str, object]:
         "tenant_no": known.tenant_no,
         "workspace_id": known.workspace_id,
         "plan": known.plan,
+        "access_version": known.access_version,
         "issued_at": exchanged.issued_at,
     }
 

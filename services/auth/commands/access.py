@@ -1,4 +1,4 @@
-"""A member's access has changed: its version rises, and the whole of it is told."""
+"""A member's access has changed: its version rises, the whole of it is told, and it is numbered."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -10,6 +10,7 @@ from libs.common.principal import Principal
 from services.auth.model.credential import user_id_of
 from services.auth.queries.access import access_of, accesses_of
 from services.auth.store.access import lock_access, raise_versions
+from services.auth.store.revocations import note_revocation
 
 
 async def access_changed(work: UnitOfWork, user_ids: Iterable[UUID]) -> None:
@@ -21,6 +22,9 @@ async def access_changed(work: UnitOfWork, user_ids: Iterable[UUID]) -> None:
     await raise_versions(work.connection, tenant_no, changed)
     for told in (await accesses_of(work.connection, tenant_no, changed)).values():
         work.record(AccessChanged(version=told.version, access=told.access))
+        await note_revocation(
+            work.connection, tenant_no, "subject", told.access.subject, told.version
+        )
 
 
 async def rights_to_change(work: UnitOfWork, principal: Principal) -> Rights:

@@ -10,6 +10,7 @@ from libs.common.principal import Principal
 from services.auth.commands.facts import token_state
 from services.auth.model.secrets import digest, new_secret
 from services.auth.store.identity import NewToken, StoredToken, add_token, has_token, revoke_token
+from services.auth.store.revocations import note_revocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ async def end_token(running: Recording, principal: Principal, token_id: UUID) ->
         stored = await revoke_token(work.connection, principal.tenant_no, token_id, user_id)
         if stored is not None:
             work.record(TokenRevoked(version=stored.version, token=token_state(stored)))
+            await note_revocation(work.connection, principal.tenant_no, "token", str(token_id))
         elif await has_token(work.connection, principal.tenant_no, token_id, user_id):
             work.silent("it had been revoked before")
         else:

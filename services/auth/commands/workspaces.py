@@ -18,6 +18,7 @@ from services.auth.model import workspaces as rules
 from services.auth.model.workspaces import Workspace
 from services.auth.queries.workspaces import active_workspace, active_workspaces, is_cleared
 from services.auth.store import workspaces as store
+from services.auth.store.revocations import note_revocation
 
 # How long a deletion waits for what it set going, so that it is seldom seen under way.
 CLEARED_WITHIN_SECONDS: Final = 10.0
@@ -111,6 +112,9 @@ async def delete_workspace(
                 workspace=workspace_state(left),
                 mode=mode,  # type: ignore[arg-type]
             )
+        )
+        await note_revocation(
+            work.connection, principal.tenant_no, "workspace", str(found.workspace_id)
         )
     await _await_cleared(running, principal.tenant_no, found.workspace_id)
 

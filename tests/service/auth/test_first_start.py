@@ -26,7 +26,8 @@ COUNTS = """
 SELECT (SELECT count(*) FROM auth.tenants) AS tenants, (SELECT count(*) FROM auth.users) AS users,
        (SELECT count(*) FROM auth.credentials) AS credentials,
        (SELECT count(*) FROM auth.signing_keys) AS keys,
-       (SELECT array_agg(type ORDER BY seq) FROM auth.outbox) AS facts
+       (SELECT array_agg(type ORDER BY seq) FROM auth.outbox
+        WHERE topic <> 'auth.heartbeat.v1') AS facts
 """
 
 
