@@ -14,6 +14,7 @@ from libs.common.service import Subscription
 AUDITED: Final[tuple[Topic, ...]] = (
     auth.TENANTS,
     auth.USERS,
+    auth.INVITATIONS,
     auth.TOKENS,
     auth.ACCESS,
     tracking.EXPERIMENTS,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from libs.common.access.hearing import ACCESS_CHANGES
-from libs.common.contracts.auth import ACCESS, TENANTS, TOKENS, USERS
+from libs.common.contracts.auth import ACCESS, INVITATIONS, TENANTS, TOKENS, USERS
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.auth.api import api
@@ -19,7 +19,7 @@ SERVICE: Final = Service(
     name="auth",
     settings=Settings,
     api=api,
-    publishes=(TENANTS, USERS, TOKENS, ACCESS),
+    publishes=(TENANTS, USERS, INVITATIONS, TOKENS, ACCESS),
     subscriptions=(KNOWN_TENANTS, AUDIT, ACCESS_CHANGES),
     workers=(replace_old_keys,),
     migrations=Path(__file__).with_name("migrations"),
@@ -27,10 +27,13 @@ SERVICE: Final = Service(
         "tenants": "platform: gives tenants their numbers, and is read before a tenant is known",
         "users": "platform: a person may be a member of several tenants",
         "memberships": "tenant",
+        "invitations": "tenant",
         "tokens": "tenant",
         "roles": "tenant",
         "grants": "tenant",
         "credentials": "lookup: a presented secret's digest is all that is known of its tenant",
+        "invitation_codes": "lookup: who accepts an invitation shows its code and nothing else",
+        "operators": "lookup: the platform's operator is a member of no tenant",
         "signing_keys": "platform: one set of keys signs the principals of all tenants",
         "audit_events": "tenant",
     },
