@@ -38,8 +38,9 @@ async def accept_invitation(
     if password is None:
         what = "choose one for it" if user is None else "show it, or sign in and join instead"
         raise invalid(f"password: {invited.login} needs one here: {what}.")
+    await _take_try(running.database, invited)
     if user is not None:
-        await _insist_password(running, invited, user, password)
+        await _insist_password(user, password)
         return await _accept(running, invited, user.user_id)
     password_hash = await asyncio.to_thread(hash_password, password)
     return await _accept(running, invited, None, display_name, password_hash)
@@ -69,19 +70,25 @@ async def _invited(database: Database, code: str) -> Invited:
     return invited
 
 
-async def _insist_password(
-    running: Recording, invited: Invited, user: UserRow, password: str
-) -> None:
+async def _take_try(database: Database, invited: Invited) -> None:
+    """Bound what can be guessed, and hashed, with one code; a silent write, told by its refusal.
+
+    It is counted before the password is looked at, so that many at once are no more than one by one.
+    """
+    async with database.transaction(invited.tenant_no) as connection:
+        if not await take_try(connection, invited.tenant_no, invited.invitation_id, MOST_TRIES):
+            raise conflict(
+                "Too many passwords came with this invitation. Sign in and accept it with POST"
+                " /api/maestro/v1/invitations/join, or ask for another."
+            )
+
+
+async def _insist_password(user: UserRow, password: str) -> None:
     if user.password_hash is None:
         raise conflict(
             f"{user.login} has no password to show. Sign in with a token of it, and accept with"
             " POST /api/maestro/v1/invitations/join."
         )
-    # Counted before it is looked at, so that tries at the same time are not more than others.
-    async with running.database.transaction(invited.tenant_no) as connection:
-        taken = await take_try(connection, invited.tenant_no, invited.invitation_id, MOST_TRIES)
-    if not taken:
-        raise conflict("Too many passwords were tried with this invitation; ask for another.")
     if not await asyncio.to_thread(verify, password, user.password_hash):
         raise unauthenticated(f"password: this is not the password of {user.login}.")
 

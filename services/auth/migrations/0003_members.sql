@@ -15,7 +15,7 @@ CREATE TABLE operators (
 );
 
 -- An offer to become a member, for whoever shows its code (see invitation_codes). `tries` counts
--- the passwords that were shown with it for a login that exists.
+-- the passwords that came with it.
 CREATE TABLE invitations (
     tenant_no     int4 NOT NULL REFERENCES tenants,
     invitation_id uuid NOT NULL,

@@ -9,7 +9,7 @@ from libs.common.errors import Refusal, missing
 
 MOST_DAYS: Final = 14
 DEFAULT_DAYS: Final = 7
-# Passwords that one login may be tried with in a day, over all invitations of a tenant.
+# Passwords that may be shown with an invitation, and for a login with all of a tenant's in a day.
 MOST_TRIES: Final = 5
 OPERATOR: Final = "operator:"
 UNKNOWN: Final = "No such invitation; look whether the code was copied whole, or ask for another."
@@ -27,7 +27,6 @@ class Invited:
     login: str
     role: str | None
     made_by: str
-    tries: int
     status: str
     version: int
     created_at: datetime
@@ -46,11 +45,6 @@ class Invited:
             raise conflict(f"This invitation was taken back. {_ASK}")
         if self.status == "expired":
             raise conflict(f"This invitation has expired. {_ASK}")
-        if self.tries >= MOST_TRIES:
-            raise conflict(
-                "This invitation is closed, as too many passwords were tried with it. Sign in"
-                " and accept it with POST /api/maestro/v1/invitations/join."
-            )
 
 
 def conflict(message: str) -> Refusal:

@@ -17,7 +17,7 @@ ORDER BY invitation_id::text LIMIT $3
 """
 _PAGE: Final = """
 SELECT i.tenant_no, t.tenant_id, t.name AS tenant, i.invitation_id, i.login, i.role, i.made_by,
-       i.tries, i.version, i.created_at, i.expires_at,
+       i.version, i.created_at, i.expires_at,
        CASE WHEN i.accepted_at IS NOT NULL THEN 'accepted' WHEN i.revoked_at IS NOT NULL
             THEN 'revoked' WHEN i.expires_at <= now() THEN 'expired' ELSE 'open' END AS status
 FROM invitations i JOIN tenants t ON t.tenant_no = i.tenant_no
@@ -26,7 +26,7 @@ ORDER BY i.invitation_id LIMIT $3
 """
 _ONE: Final = """
 SELECT i.tenant_no, t.tenant_id, t.name AS tenant, i.invitation_id, i.login, i.role, i.made_by,
-       i.tries, i.version, i.created_at, i.expires_at,
+       i.version, i.created_at, i.expires_at,
        CASE WHEN i.accepted_at IS NOT NULL THEN 'accepted' WHEN i.revoked_at IS NOT NULL
             THEN 'revoked' WHEN i.expires_at <= now() THEN 'expired' ELSE 'open' END AS status
 FROM invitations i JOIN tenants t ON t.tenant_no = i.tenant_no

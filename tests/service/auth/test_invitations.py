@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from tests.service.auth.installation import Auth
-from tests.service.auth.people import (
+from tests.service.auth.tenancy import (
     API,
     PASSWORD,
     Person,
@@ -167,7 +167,7 @@ async def test_few_passwords_can_be_tried_with_an_invitation(auth: Auth) -> None
     made = said(await invite(auth, second.owner, person.login, "viewer"), 201)
     replies = await asyncio.gather(*(accept(auth, made["code"], OTHER) for _ in range(8)))
     assert sorted(reply.status for reply in replies) == [401] * 5 + [409] * 3
-    refusal(await accept(auth, made["code"], PASSWORD), 409)
+    assert "Too many" in refusal(await accept(auth, made["code"], PASSWORD), 409)
     path = f"{API}/invitations/{made['invitation']['id']}"
     assert (await auth.ask(second.owner.token, "DELETE", path)).status == 204
     again = await invite(auth, second.owner, person.login, "viewer")
@@ -183,6 +183,24 @@ async def test_who_is_signed_in_joins_as_themselves(auth: Auth) -> None:
     assert (joined["tenant"], joined["subject"]) == (second.name, person.subject)
     assert (await members(auth, second.owner))[person.login]["role"] == "reviewer"
     assert "accepted before" in refusal(await join(auth, person, code), 409)
+
+
+async def test_who_is_signed_in_joins_though_others_guessed(auth: Auth) -> None:
+    first, second = await new_place(auth), await new_place(auth)
+    person = await new_member(auth, first, "viewer")
+    code = said(await invite(auth, second.owner, person.login, "viewer"), 201)["code"]
+    await asyncio.gather(*(accept(auth, code, OTHER) for _ in range(6)))
+    refusal(await accept(auth, code, PASSWORD), 409)
+    assert said(await join(auth, person, code))["subject"] == person.subject
+
+
+async def test_the_last_password_that_may_be_tried_can_be_the_right_one(auth: Auth) -> None:
+    first, second = await new_place(auth), await new_place(auth)
+    person = await new_member(auth, first, "viewer")
+    code = said(await invite(auth, second.owner, person.login, "viewer"), 201)["code"]
+    for _ in range(4):
+        refusal(await accept(auth, code, OTHER), 401)
+    assert said(await accept(auth, code, PASSWORD))["subject"] == person.subject
 
 
 async def test_invitations_are_their_tenants_alone(auth: Auth) -> None:

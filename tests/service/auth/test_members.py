@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.service.auth.installation import Auth
-from tests.service.auth.people import (
+from tests.service.auth.tenancy import (
     API,
     PASSWORD,
     Person,
@@ -169,7 +169,7 @@ async def test_the_last_active_owner_stays(auth: Auth, doing: str) -> None:
 
 @pytest.mark.parametrize("doing", ["suspend", "remove"])
 async def test_owners_who_put_each_other_out_at_once_leave_one(auth: Auth, doing: str) -> None:
-    for _ in range(5):
+    for _ in range(3):
         place = await new_place(auth)
         owners = [place.owner, *[await new_member(auth, place, "owner") for _ in range(3)]]
         principals = [await auth.principal(owner.token) for owner in owners]

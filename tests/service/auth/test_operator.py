@@ -11,7 +11,7 @@ from libs.common.http.own import OPERATE
 from libs.common.http.routes import PUBLIC
 from services.auth.api import invitations, members, service_accounts, tenants, tokens
 from tests.service.auth.installation import Auth
-from tests.service.auth.people import API, operate, refusal, said
+from tests.service.auth.tenancy import API, operate, refusal, said
 
 ROUTES = [
     (method, re.sub(r"\{\w+\}", str(uuid4()), route.path), route.openapi_extra["x-permission"])

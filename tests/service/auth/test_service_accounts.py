@@ -6,7 +6,7 @@ import jwt
 import pytest
 
 from tests.service.auth.installation import Auth
-from tests.service.auth.people import (
+from tests.service.auth.tenancy import (
     API,
     Person,
     invite,

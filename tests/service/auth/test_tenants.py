@@ -9,7 +9,7 @@ from libs.common.contracts.plans import PLANS
 from libs.common.http.calling import call
 from libs.common.principal import PRINCIPAL_HEADER
 from tests.service.auth.installation import Auth
-from tests.service.auth.people import (
+from tests.service.auth.tenancy import (
     API,
     accept,
     invite,

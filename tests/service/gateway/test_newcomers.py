@@ -3,7 +3,7 @@
 import msgspec
 
 from libs.common.http.calling import Reply
-from tests.service.auth.people import API, PASSWORD, token_for
+from tests.service.auth.tenancy import API, PASSWORD, token_for
 from tests.service.gateway.front import Front
 
 JSON = ("content-type", "application/json")
