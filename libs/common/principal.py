@@ -22,6 +22,8 @@ PRINCIPAL_HEADER: Final = "x-maestro-principal"
 ISSUER: Final = "maestro-auth"
 LIFETIME_SECONDS: Final = 60
 LEEWAY_SECONDS: Final = 30
+NO_TENANT_NO: Final = 0
+_OPERATOR: Final = "operator:"
 _MOST_CACHED: Final = 10_000
 _PAUSE_SECONDS: Final = 1.0
 _CLAIMS: Final = ["iss", "aud", "sub", "act", "tenant", "tno", "ws", "scope", "pep", "exp", "nbf"]
@@ -48,6 +50,11 @@ class Principal:
     token: str
     workspace: str = DEFAULT_NAME
     rights: Rights = field(default=NO_RIGHTS, compare=False, repr=False)
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it is the platform's operator, who is of no tenant and sees none's data."""
+        return self.tenant_no == NO_TENANT_NO and self.subject.startswith(_OPERATOR)
 
 
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]

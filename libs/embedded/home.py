@@ -31,6 +31,11 @@ class Home:
         return self.path / "secrets" / "first-token"
 
     @property
+    def operator_token(self) -> Path:
+        """The file into which auth writes the token of the platform's operator."""
+        return self.path / "secrets" / "operator-token"
+
+    @property
     def used(self) -> bool:
         """Whether a platform was ever started here."""
         return (self.path / "version").exists()

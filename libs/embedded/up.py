@@ -150,6 +150,7 @@ def _welcome(parts: Parts, env: Mapping[str, str], *, first: bool, took: float) 
         f"\nReady after {took:.1f} s. Ctrl-C stops it.\n"
         f"  URL    {gateway_url(parts.home)}\n"
         f"  Token  {where}\n"
+        f"  The operator's token, for making tenants, is kept in {parts.home.operator_token}\n"
         f"\nTry it in another shell:\n{quick}\n"
     )
 

@@ -15,6 +15,7 @@ from services.auth.commands.workspaces import owner_cleared
 AUDITED: Final[tuple[Topic, ...]] = (
     auth.TENANTS,
     auth.USERS,
+    auth.INVITATIONS,
     auth.TOKENS,
     auth.ROLES,
     auth.GRANTS,

@@ -16,12 +16,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `key_encryption_key` is 32 bytes in base64 that seal the signing keys at rest.
     `client_secrets` is `service=secret,…`, who may exchange tokens here. `first_token_file` is
     where the first start leaves the owner's token (mode 0600); after that it is not touched.
+    `operator_token_file` is the same for the token of the platform's operator, who is made at the
+    first start at which it is set.
     A signing key is replaced after `signing_key_days`.
     """
 
     key_encryption_key: str
     client_secrets: str
     first_token_file: str = ""
+    operator_token_file: str = ""
     signing_key_days: int = 30
 
     def encryption_key(self) -> bytes:

@@ -6,12 +6,15 @@ from asyncpg import Record
 
 from libs.common.contracts.auth import (
     GRANTS,
+    INVITATIONS,
     ROLES,
     TENANTS,
     TOKENS,
     USERS,
     WORKSPACES,
     GrantSnapshot,
+    Invitation,
+    InvitationSnapshot,
     Role,
     RoleSnapshot,
     Tenant,
@@ -28,27 +31,50 @@ from services.auth.commands.facts import grant_state
 from services.auth.model.credential import subject_of
 from services.auth.queries.credentials import LIVING_TOKENS, MEMBERS, OWN_TENANT
 from services.auth.queries.grants import LIVING, stored_grant
+from services.auth.queries.invitations import OPEN_INVITATIONS
 from services.auth.queries.roles import DEFINED
 from services.auth.queries.workspaces import LIVING_WORKSPACES
 
 
 def _tenant(row: Record) -> TenantSnapshot:
     tenant = Tenant(
-        tenant=row["id"], tenant_no=row["tenant_no"], name=row["name"], status=row["status"]
+        tenant=row["id"],
+        tenant_no=row["tenant_no"],
+        name=row["name"],
+        status=row["status"],
+        plan=row["plan"],
     )
     return TenantSnapshot(version=row["version"], tenant=tenant)
 
 
 def _user(row: Record) -> UserSnapshot:
-    user = User(user_id=row["id"], login=row["login"], role=row["role"], status=row["status"])
+    user = User(
+        user_id=row["id"],
+        login=row["login"],
+        role=row["role"],
+        status=row["status"],
+        kind=row["kind"],
+        display_name=row["display_name"],
+    )
     return UserSnapshot(version=row["version"], user=user)
+
+
+def _invitation(row: Record) -> InvitationSnapshot:
+    invited = Invitation(
+        invitation_id=row["id"],
+        login=row["login"],
+        role=row["role"],
+        made_by=row["made_by"],
+        expires_at=row["expires_at"],
+    )
+    return InvitationSnapshot(version=row["version"], invitation=invited)
 
 
 def _token(row: Record) -> TokenSnapshot:
     token = Token(
         token_id=row["id"],
         name=row["name"],
-        subject=subject_of(row["user_id"]),
+        subject=subject_of(row["user_id"], row["user_kind"]),
         expires_at=row["expires_at"],
     )
     return TokenSnapshot(version=row["version"], token=token)
@@ -78,6 +104,7 @@ def _workspace(row: Record) -> WorkspaceSnapshot:
 SNAPSHOTS: Final = (
     Snapshot(TENANTS, OWN_TENANT, _tenant),
     Snapshot(USERS, MEMBERS, _user),
+    Snapshot(INVITATIONS, OPEN_INVITATIONS, _invitation),
     Snapshot(TOKENS, LIVING_TOKENS, _token),
     Snapshot(ROLES, DEFINED, _role),
     Snapshot(GRANTS, LIVING, _grant),

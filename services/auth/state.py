@@ -36,7 +36,9 @@ async def opens(running: Running) -> AsyncIterator[State]:
     """Begin the installation where that is still to do, then hold the keys while auth runs."""
     settings: Settings = running.settings
     clients, encryption_key = settings.clients(), settings.encryption_key()
-    if await begin_once(running, encryption_key, settings.first_token_file):
+    if await begin_once(
+        running, encryption_key, settings.first_token_file, settings.operator_token_file
+    ):
         _log.info("installation_begun", file=settings.first_token_file)
     keys = KeyRing(running.database, encryption_key)
     try:

@@ -25,6 +25,7 @@ class Route:
 
 _TRACKING: Final = ("experiments", "runs", "metrics", "logged-models", "artifacts")
 _REGISTRY: Final = ("registered-models", "model-versions")
+_AUTH: Final = ("tokens", "tenants", "members", "invitations", "service-accounts")
 _PREFIXES: Final = ("/api", "/ajax-api")
 
 _BOTH_PREFIXES: Final[Mapping[str, Route]] = {
@@ -47,18 +48,19 @@ ROUTES: Final[Mapping[str, Route]] = {
         for prefix in _PREFIXES
         for path, route in _BOTH_PREFIXES.items()
     },
-    "/api/maestro/v1/tokens": Route("auth", "tokens"),
     "/api/maestro/v1/models": Route("registry", "model-owners"),
-    "/api/maestro/v1/members": Route("auth", "members"),
     **{
         f"/api/maestro/v1/{kind}": Route("auth", "access")
         for kind in ("permissions", "roles", "grants", "access")
     },
+    **{f"/api/maestro/v1/{kind}": Route("auth", kind) for kind in _AUTH},
 }
 
 # Paths that are answered only as they stand, without anything behind them.
 EXACT: Final[Mapping[str, Route]] = {
     "/version": Route("tracking", "version", public=True),
+    # Whoever was invited may not have any credential yet.
+    "/api/maestro/v1/invitations/accept": Route("auth", "invitations", public=True),
     "/get-artifact": Route("tracking", "artifact-bytes"),
     "/model-versions/get-artifact": Route("registry", "artifact-bytes"),
 }

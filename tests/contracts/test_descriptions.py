@@ -8,8 +8,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from fastapi.routing import APIRoute
 
+from libs.common.access.permissions import PERMISSIONS
 from libs.common.bus.provision import wanted_topics
+from libs.common.http.own import OPERATE
 from libs.common.http.routes import PUBLIC
 from services import all_services
 from tools.contracts.generated import generated_files
@@ -26,6 +29,8 @@ PUBLIC_PATHS = {
     "/version",
     "/api/3.0/mlflow/server-info",
     "/ajax-api/3.0/mlflow/server-info",
+    # Asks for the code of an invitation, and for a password.
+    "/api/maestro/v1/invitations/accept",
 }
 
 
@@ -60,6 +65,17 @@ def resolve(document: dict[str, Any], reference: str) -> object:
     for part in reference.removeprefix("#/").split("/"):
         node = node[part]
     return node
+
+
+def own_routes() -> list[APIRoute]:
+    """The operations of our own REST, of all services."""
+    routers = [router for surface in surfaces(all_services()) for router in surface.routers]
+    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+
+
+def asked_of(route: APIRoute) -> object:
+    """What an operation declares that its caller must be allowed."""
+    return (route.openapi_extra or {}).get("x-permission")
 
 
 def test_the_declarations_fit_together(landscape: Landscape) -> None:
@@ -115,7 +131,14 @@ def test_public_routes_are_a_short_list() -> None:
         if route.permission == PUBLIC
         for path in route.paths
     }
-    assert found <= PUBLIC_PATHS
+    own = {route.path: asked_of(route) for route in own_routes()}
+    assert found | {path for path, asked in own.items() if asked == PUBLIC} <= PUBLIC_PATHS
+
+
+def test_every_route_of_our_own_says_what_it_asks_of_its_caller() -> None:
+    """A permission that there is, the operator's credential, or that it asks for nothing."""
+    for route in own_routes():
+        assert asked_of(route) in {*PERMISSIONS, OPERATE, PUBLIC}, route.path
 
 
 def test_operations_have_names_of_their_own() -> None:

@@ -75,6 +75,11 @@ async def test_up_is_ready_with_a_token_and_ends_cleanly(tmp_path: Path) -> None
         token = terminal.after("Token ")
         url = terminal.after("URL ")
         assert (home / "secrets" / "first-token").read_text().strip() == token
+        operator = home / "secrets" / "operator-token"
+        assert terminal.shows(str(operator))
+        secret = operator.read_text().strip()
+        assert secret.startswith("mso_")
+        assert not terminal.shows(secret)
         exports = f"export MLFLOW_TRACKING_URI={url}\nexport MLFLOW_TRACKING_TOKEN={token}\n"
         assert await asked(home, "env") == (0, exports, "")
         status, another, words = await asked(home, "token", "--name", "colleague")

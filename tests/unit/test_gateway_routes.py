@@ -44,6 +44,10 @@ def test_operations_go_to_their_owner(prefix: str, path: str, upstream: str) -> 
         ("/api/maestro/v1/grants/42", "auth"),
         ("/api/maestro/v1/access/of/user:42", "auth"),
         ("/api/maestro/v1/members/ada/role", "auth"),
+        ("/api/maestro/v1/tenants/acme", "auth"),
+        ("/api/maestro/v1/members/ann/suspend", "auth"),
+        ("/api/maestro/v1/invitations", "auth"),
+        ("/api/maestro/v1/service-accounts/ci/tokens", "auth"),
     ],
 )
 def test_paths_without_prefix(path: str, upstream: str) -> None:
@@ -79,9 +83,14 @@ def test_everything_else_goes_nowhere(path: str) -> None:
     assert route_of(path) is None
 
 
-def test_only_server_info_and_version_are_public() -> None:
+def test_few_paths_are_public() -> None:
     public = {path for path, route in {**ROUTES, **EXACT}.items() if route.public}
-    assert public == {"/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info", "/version"}
+    assert public == {
+        "/api/3.0/mlflow/server-info",
+        "/ajax-api/3.0/mlflow/server-info",
+        "/version",
+        "/api/maestro/v1/invitations/accept",
+    }
 
 
 def test_labels_and_upstreams_are_few() -> None:

@@ -86,7 +86,7 @@ def _refuse_with_problems(operation: Node) -> None:
     """FastAPI tells of its own form of a refusal; ours are problem details, whatever the status."""
     operation["responses"].pop("422", None)
     operation["responses"]["default"] = PROBLEM
-    operation["security"] = [{"token": []}, {"login": []}]
+    operation.setdefault("security", [{"token": []}, {"login": []}])
 
 
 def _operation(route: Route, schema: Node, components: dict[str, Node]) -> Node:

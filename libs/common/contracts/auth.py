@@ -8,12 +8,16 @@ from libs.common.contracts.topic import Topic
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant as other services know it; `tenant_no` is its short number in their tables."""
+    """A tenant as other services know it; `tenant_no` is its short number in their tables.
+
+    `plan` names one of `libs.common.contracts.plans`; it is empty in facts older than plans.
+    """
 
     tenant: str
     tenant_no: int
     name: str
     status: str
+    plan: str = ""
 
 
 class TenantCreated(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +28,7 @@ class TenantCreated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TenantChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant was renamed, suspended or resumed."""
+    """A tenant was renamed, suspended or resumed, or its plan changed."""
 
     version: int
     tenant: Tenant
@@ -38,12 +42,17 @@ class TenantSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """A person or service account, member of the tenant the fact belongs to."""
+    """A person or service account (`kind`), member of the tenant the fact belongs to.
+
+    `status` is `active`, `suspended` or `removed`; without a `role` it has its grants alone.
+    """
 
     user_id: str
     login: str
     role: str
     status: str
+    kind: str = "person"
+    display_name: str = ""
 
 
 class UserCreated(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +63,14 @@ class UserCreated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """A member's role or status changed."""
+    """A member was suspended or resumed, came back, was renamed or got another role."""
+
+    version: int
+    user: User
+
+
+class UserRemoved(msgspec.Struct, frozen=True, kw_only=True):
+    """A user is no member of the tenant any more."""
 
     version: int
     user: User
@@ -65,6 +81,45 @@ class UserSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     version: int
     user: User
+
+
+class Invitation(msgspec.Struct, frozen=True, kw_only=True):
+    """An offer to become a member; `expires_at` is milliseconds since 1970."""
+
+    invitation_id: str
+    login: str
+    role: str
+    made_by: str
+    expires_at: int
+
+
+class InvitationMade(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody was invited to become a member."""
+
+    version: int
+    invitation: Invitation
+
+
+class InvitationAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation was taken: `subject` is who became a member by it."""
+
+    version: int
+    invitation: Invitation
+    subject: str
+
+
+class InvitationRevoked(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation was taken back before anybody accepted it."""
+
+    version: int
+    invitation: Invitation
+
+
+class InvitationSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """An open invitation as it stands, told again on request."""
+
+    version: int
+    invitation: Invitation
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -282,6 +337,10 @@ def _user_key(fact: UserCreated) -> str:
     return fact.user.user_id
 
 
+def _invitation_key(fact: InvitationMade) -> str:
+    return fact.invitation.invitation_id
+
+
 def _token_key(fact: TokenIssued) -> str:
     return fact.token.token_id
 
@@ -301,8 +360,23 @@ TENANTS: Final = Topic(
 )
 USERS: Final = Topic(
     "auth.user.v1",
-    {"created": UserCreated, "changed": UserChanged, "snapshot": UserSnapshot},
+    {
+        "created": UserCreated,
+        "changed": UserChanged,
+        "removed": UserRemoved,
+        "snapshot": UserSnapshot,
+    },
     _user_key,
+)
+INVITATIONS: Final = Topic(
+    "auth.invitation.v1",
+    {
+        "made": InvitationMade,
+        "accepted": InvitationAccepted,
+        "revoked": InvitationRevoked,
+        "snapshot": InvitationSnapshot,
+    },
+    _invitation_key,
 )
 TOKENS: Final = Topic(
     "auth.token.v1",

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from libs.common.access.guard import not_allowed
 from libs.common.access.permissions import PERMISSIONS
+from libs.common.errors import denied
 from libs.common.principal import PRINCIPAL_HEADER, Principal
 from libs.common.service import Running
 
@@ -133,6 +134,14 @@ async def caller_of(running: Running, route: Route, headers: Mapping[str, str]) 
 
 
 async def principal_of(running: Running, headers: Mapping[str, str]) -> Principal:
-    """The verified caller with its rights; a 401 refusal where there is none."""
+    """The verified caller with its rights; a 401 refusal where there is none.
+
+    The platform's operator is refused: it is of no tenant, and has routes of its own.
+    """
     caller = await running.verifier.verify(headers.get(PRINCIPAL_HEADER))
+    if caller.is_operator:
+        raise denied(
+            "The platform's operator is a member of no tenant and may manage tenants only"
+            " (/api/maestro/v1/tenants). Use a member's token for this."
+        )
     return replace(caller, rights=await running.authority.rights(caller))

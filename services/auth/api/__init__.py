@@ -9,8 +9,12 @@ from services.auth.api import (
     exchange,
     explain,
     grants,
+    invitations,
+    members,
     revocations,
     roles,
+    service_accounts,
+    tenants,
     tokens,
     users,
     workspaces,
@@ -23,5 +27,5 @@ def api(running: Running) -> ASGIApp:
     for module in (exchange, access, revocations, users, workspaces):
         routes.include(module.routes)
     routes.include(users.replaced_routes)
-    routers = (tokens.router, roles.router, grants.router, explain.router)
-    return application(running, routes, routers=routers)
+    own = (tokens, members, invitations, service_accounts, tenants, roles, grants, explain)
+    return application(running, routes, routers=[module.router for module in own])

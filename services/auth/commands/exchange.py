@@ -9,11 +9,19 @@ from libs.common.database import Database
 from libs.common.principal import Principal
 from services.auth.commands.entering import entered, insist_stands
 from services.auth.keys import KeyRing
-from services.auth.model.credential import MALFORMED, UNKNOWN, Credential, CredentialRefused
+from services.auth.model.credential import (
+    INVITED,
+    MALFORMED,
+    UNKNOWN,
+    Credential,
+    CredentialRefused,
+)
 from services.auth.model.principals import lifetime, mint
-from services.auth.model.secrets import digest, is_well_formed
+from services.auth.model.secrets import INVITATION_PREFIX, OPERATOR_PREFIX, digest, is_well_formed
 from services.auth.queries.credentials import credential, whose_digest
+from services.auth.queries.tenants import operator_credential
 from services.auth.store.identity import note_use
+from services.auth.store.tenants import note_operator_use
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,10 @@ async def exchange_secret(
     """
     if not is_well_formed(secret):
         raise CredentialRefused(MALFORMED)
+    if secret.startswith(INVITATION_PREFIX):
+        raise CredentialRefused(INVITED)
+    if secret.startswith(OPERATOR_PREFIX):
+        return await _mint_all(await _operating(database, secret), keys, audiences)
     found = await whose_digest(database, digest(secret))
     if found is None:
         raise CredentialRefused(UNKNOWN)
@@ -63,6 +75,17 @@ async def exchange_principal(
         scopes=principal.scopes,
     )
     return await _mint_all(narrowed, keys, audiences)
+
+
+async def _operating(database: Database, secret: str) -> Credential:
+    """The operator's credential; a silent write besides, as its last use interests nobody else."""
+    known = await operator_credential(database, digest(secret))
+    if known is None:
+        raise CredentialRefused(UNKNOWN)
+    if known.last_use_is_stale:
+        async with database.transaction() as connection:
+            await note_operator_use(connection, known.user_id)
+    return known
 
 
 async def _used(database: Database, tenant_no: int, token_id: UUID) -> Credential:

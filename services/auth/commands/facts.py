@@ -1,10 +1,13 @@
 """The facts of auth, made from what was stored."""
 
-from libs.common.contracts.auth import Grant, Role, Token, User
+from libs.common.contracts.auth import Grant, Invitation, Role, Tenant, Token, User
 from libs.common.contracts.auth import Workspace as WorkspaceState
 from services.auth.model import roles
 from services.auth.model.credential import subject_of
 from services.auth.model.grants import StoredGrant, milliseconds
+from services.auth.model.invitations import Invited
+from services.auth.model.members import Member
+from services.auth.model.members import Tenant as StoredTenant
 from services.auth.model.subjects import Subject
 from services.auth.model.workspaces import Workspace
 from services.auth.store.identity import StoredToken
@@ -16,7 +19,7 @@ def token_state(stored: StoredToken) -> Token:
     return Token(
         token_id=str(stored.token_id),
         name=stored.name,
-        subject=subject_of(stored.user_id),
+        subject=subject_of(stored.user_id, stored.user_kind),
         expires_at=None if expires_at is None else int(expires_at.timestamp() * 1000),
     )
 
@@ -50,6 +53,7 @@ def changed_user(member: Subject) -> User:
         login=member.login,
         role=member.role or "",
         status=member.status,
+        kind=member.kind,
     )
 
 
@@ -60,4 +64,38 @@ def workspace_state(workspace: Workspace) -> WorkspaceState:
         name=workspace.name,
         status=workspace.status,
         description=workspace.description or "",
+    )
+
+
+def tenant_state(stored: StoredTenant) -> Tenant:
+    """A tenant as facts carry it."""
+    return Tenant(
+        tenant=str(stored.tenant_id),
+        tenant_no=stored.tenant_no,
+        name=stored.name,
+        status=stored.status,
+        plan=stored.plan,
+    )
+
+
+def user_state(member: Member) -> User:
+    """A member as facts carry it."""
+    return User(
+        user_id=str(member.user_id),
+        login=member.login,
+        role=member.role or "",
+        status=member.status,
+        kind=member.kind,
+        display_name=member.display_name,
+    )
+
+
+def invitation_state(invited: Invited) -> Invitation:
+    """An invitation as facts carry it: never the code it is accepted with."""
+    return Invitation(
+        invitation_id=str(invited.invitation_id),
+        login=invited.login,
+        role=invited.role or "",
+        made_by=invited.made_by,
+        expires_at=int(invited.expires_at.timestamp() * 1000),
     )

@@ -1,18 +1,19 @@
-"""The first start of an installation: one tenant, one owner, one token, one signing key."""
+"""The first start of an installation: a tenant, its owner, a token, a signing key, an operator."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
 from libs.common.contracts.auth import Tenant, TenantCreated, TokenIssued, User, UserCreated
+from libs.common.contracts.plans import FIRST_PLAN
 from libs.common.database import Connection
 from libs.common.events.outbox import Caused, Recording, UnitOfWork
 from libs.common.failpoints import reach
-from libs.common.settings import SettingsError
 from services.auth.commands.facts import token_state
 from services.auth.commands.keys import ensure_signing_key
+from services.auth.commands.operators import ensure_operator
+from services.auth.commands.secret_files import SecretUnwritable, write_secret
 from services.auth.commands.workspaces import begin_workspaces
 from services.auth.model.credential import ALL_SCOPES, FIRST_WORKSPACE, subject_of
 from services.auth.model.secrets import digest, new_secret
@@ -27,10 +28,7 @@ from services.auth.store.identity import (
 
 TENANT: Final = "default"
 OWNER: Final = "owner"
-
-
-class FirstTokenUnwritable(SettingsError):
-    """The first start has nowhere to leave the owner's token; the message names the variable."""
+_VARIABLE: Final = "AUTH_FIRST_TOKEN_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +38,12 @@ class _Owner:
     user_id: UUID
 
 
-async def begin_once(running: Recording, encryption_key: bytes, token_file: str) -> bool:
+async def begin_once(
+    running: Recording, encryption_key: bytes, token_file: str, operator_file: str
+) -> bool:
     """Make the first tenant, owner, token and signing key unless they exist; whether it did.
+
+    An installation from before there were operators gets its operator here too.
 
     The token's file is in place before COMMIT: a crash in between leaves a file whose token is
     unknown, and the next start writes it anew. The other order could leave an installation that
@@ -50,17 +52,18 @@ async def begin_once(running: Recording, encryption_key: bytes, token_file: str)
     async with running.database.transaction() as connection:
         await lock_once(connection)
         await ensure_signing_key(connection, encryption_key)
+        await ensure_operator(connection, operator_file)
         if await has_tenant(connection):
             return False
         if not token_file:
-            raise FirstTokenUnwritable("Set AUTH_FIRST_TOKEN_FILE: the first token goes there.")
+            raise SecretUnwritable(f"Set {_VARIABLE}: the first token goes there.")
         owner = _Owner(uuid4(), 0, uuid4())
-        number = await add_tenant(connection, owner.tenant_id, TENANT)
+        number = await add_tenant(connection, owner.tenant_id, TENANT, FIRST_PLAN)
         owner = _Owner(owner.tenant_id, number, owner.user_id)
         await add_member(connection, number, owner.user_id, OWNER, OWNER)
         secret = await _first_token(running, connection, owner)
         reach("first-start.before-file")
-        write_secret(Path(token_file), secret)
+        write_secret(Path(token_file), secret, _VARIABLE)
         reach("first-start.before-commit")
     reach("first-start.after-commit")
     running.wake_relay()
@@ -88,7 +91,13 @@ async def _first_token(running: Recording, connection: Connection, owner: _Owner
     work.record(
         TenantCreated(
             version=1,
-            tenant=Tenant(tenant=tenant, tenant_no=owner.tenant_no, name=TENANT, status="active"),
+            tenant=Tenant(
+                tenant=tenant,
+                tenant_no=owner.tenant_no,
+                name=TENANT,
+                status="active",
+                plan=FIRST_PLAN,
+            ),
         )
     )
     work.record(
@@ -101,25 +110,3 @@ async def _first_token(running: Recording, connection: Connection, owner: _Owner
     await begin_workspaces(work)
     await work.flush(running)
     return secret
-
-
-def write_secret(path: Path, secret: str) -> None:
-    """Put a secret into a file that only its owner reads, whole or not at all, and durably."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = path.with_name(f".{path.name}.{uuid4().hex}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(f"{secret}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as problem:
-        raise FirstTokenUnwritable(
-            f"AUTH_FIRST_TOKEN_FILE: {path} cannot be written: {problem.strerror}"
-        ) from problem

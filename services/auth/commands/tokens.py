@@ -8,6 +8,7 @@ from libs.common.errors import denied, missing
 from libs.common.events.outbox import Recording, unit_of_work
 from libs.common.principal import Principal
 from services.auth.commands.facts import token_state
+from services.auth.model.credential import user_id_of
 from services.auth.model.secrets import digest, new_secret
 from services.auth.store.identity import NewToken, StoredToken, add_token, has_token, revoke_token
 from services.auth.store.revocations import note_revocation
@@ -22,11 +23,11 @@ class IssuedToken:
 
 
 def user_of(principal: Principal) -> UUID:
-    """The user a principal speaks for; refused for principals that are no user."""
-    kind, _, user_id = principal.subject.partition(":")
-    if kind != "user":
-        raise denied("Only a user has tokens of their own.")
-    return UUID(user_id)
+    """The user or service account a principal speaks for; refused for principals of others."""
+    user_id = user_id_of(principal.subject)
+    if user_id is None:
+        raise denied("Only users and service accounts have tokens of their own.")
+    return user_id
 
 
 async def issue_token(

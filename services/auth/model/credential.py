@@ -11,9 +11,13 @@ FIRST_WORKSPACE: Final = 1
 ALL_SCOPES: Final = ("*",)
 
 
+# What a subject begins with, by the kind of who it names.
+_PREFIXES: Final = {"person": "user", "service": "service", "operator": "operator"}
+
+
 def subject_of(user_id: UUID, kind: str = "person") -> str:
-    """How a user is named in principals, facts and the audit trail: `user:…` or `service:…`."""
-    return f"service:{user_id}" if kind == "service" else f"user:{user_id}"
+    """How a user, service account or operator is named everywhere: `user:…`, `service:…`, …"""
+    return f"{_PREFIXES[kind]}:{user_id}"
 
 
 def user_id_of(subject: str) -> UUID | None:
@@ -36,7 +40,8 @@ class Credential:
     """A token with the member and the tenant it speaks for, as read in one statement.
 
     `expired` and `last_use_is_stale` were decided by the database's clock. `workspace` is the name
-    of the workspace it works in, which `workspace_stands` says has not been deleted.
+    of the workspace it works in, which `workspace_stands` says has not been deleted. An operator's has no
+    tenant: its number is 0 and its id the UUID of zeros.
     """
 
     tenant_no: int
@@ -76,4 +81,9 @@ class Credential:
 
 
 UNKNOWN: Final = "no such token here; it may belong to another installation"
+NO_TENANT: Final = UUID(int=0)
+INVITED: Final = (
+    "this is the code of an invitation, not a token: accept it first, with"
+    " POST /api/maestro/v1/invitations/accept"
+)
 MALFORMED: Final = "this is no token: mistyped or cut short (its checksum does not fit)"

@@ -1,4 +1,6 @@
-"""The form of a token: `mst_`, 30 random base62 characters, and a checksum of 6.
+"""The form of a secret: a prefix, 30 random base62 characters, and a checksum of 6.
+
+`mst_` begins a member's token, `mso_` the platform operator's, `msi_` the code of an invitation.
 
 The layout is the one GitHub introduced ("Behind GitHub's new authentication token formats",
 April 2021): a prefix that secret scanners recognise, and a CRC32 in base62 that lets anybody tell
@@ -14,20 +16,22 @@ import zlib
 from typing import Final
 
 PREFIX: Final = "mst_"
+OPERATOR_PREFIX: Final = "mso_"
+INVITATION_PREFIX: Final = "msi_"
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_LENGTH: Final = 30
 _CHECKSUM_LENGTH: Final = 6
-_FORM: Final = re.compile(r"mst_([0-9A-Za-z]{30})([0-9A-Za-z]{6})", re.ASCII)
+_FORM: Final = re.compile(r"ms[toi]_([0-9A-Za-z]{30})([0-9A-Za-z]{6})", re.ASCII)
 
 
-def new_secret() -> str:
-    """A fresh token, 40 characters long."""
+def new_secret(prefix: str = PREFIX) -> str:
+    """A fresh secret, 40 characters long."""
     random = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
-    return f"{PREFIX}{random}{checksum(random)}"
+    return f"{prefix}{random}{checksum(random)}"
 
 
 def checksum(random: str) -> str:
-    """The CRC32 of a token's random part in base62, six characters, most significant first."""
+    """The CRC32 of a secret's random part in base62, six characters, most significant first."""
     rest = zlib.crc32(random.encode("ascii"))
     digits = []
     for _ in range(_CHECKSUM_LENGTH):
@@ -37,11 +41,11 @@ def checksum(random: str) -> str:
 
 
 def is_well_formed(text: str) -> bool:
-    """Whether `text` has the form of a token and its checksum is right."""
+    """Whether `text` has the form of a secret and its checksum is right."""
     form = _FORM.fullmatch(text)
     return form is not None and checksum(form[1]) == form[2]
 
 
 def digest(secret: str) -> bytes:
-    """What a token is stored and found by: its SHA-256, 32 bytes."""
+    """What a secret is stored and found by: its SHA-256, 32 bytes."""
     return hashlib.sha256(secret.encode("utf-8")).digest()

@@ -12,21 +12,22 @@ from services.auth.model.credential import Credential
 
 # Told again by `republish`: tenant number, last id told, page size.
 OWN_TENANT: Final = """
-SELECT tenant_id::text AS id, tenant_no, name, status, version
+SELECT tenant_id::text AS id, tenant_no, name, status, plan, version
 FROM tenants WHERE tenant_no = $1 AND tenant_id::text > $2 ORDER BY tenant_id::text LIMIT $3
 """
 MEMBERS: Final = """
-SELECT m.user_id::text AS id, u.login, coalesce(m.role, '') AS role, m.status, m.version
+SELECT m.user_id::text AS id, u.login, coalesce(m.role, '') AS role, m.status, u.kind,
+       u.display_name, m.version
 FROM memberships m JOIN users u ON u.user_id = m.user_id
 WHERE m.tenant_no = $1 AND m.user_id::text > $2 ORDER BY m.user_id::text LIMIT $3
 """
 LIVING_TOKENS: Final = """
-SELECT token_id::text AS id, name, user_id, version,
-       (extract(epoch FROM expires_at) * 1000)::int8 AS expires_at
-FROM tokens
-WHERE tenant_no = $1 AND token_id::text > $2
-  AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-ORDER BY token_id::text LIMIT $3
+SELECT k.token_id::text AS id, k.name, k.user_id, u.kind AS user_kind, k.version,
+       (extract(epoch FROM k.expires_at) * 1000)::int8 AS expires_at
+FROM tokens k JOIN users u ON u.user_id = k.user_id
+WHERE k.tenant_no = $1 AND k.token_id::text > $2
+  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+ORDER BY k.token_id::text LIMIT $3
 """
 
 

@@ -32,6 +32,7 @@ class StoredToken:
     token_id: UUID
     name: str
     user_id: UUID
+    user_kind: str
     created_at: datetime
     expires_at: datetime | None
     version: int
@@ -47,17 +48,18 @@ async def has_tenant(connection: Connection) -> bool:
     return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM tenants)"))
 
 
-async def add_tenant(connection: Connection, tenant_id: UUID, name: str) -> int:
+async def add_tenant(connection: Connection, tenant_id: UUID, name: str, plan: str) -> int:
     """Add a tenant; its number. The transaction speaks for that tenant from then on."""
     row = await connection.fetchrow(
         """
         WITH added AS (
-            INSERT INTO tenants (tenant_id, name) VALUES ($1, $2) RETURNING tenant_no
+            INSERT INTO tenants (tenant_id, name, plan) VALUES ($1, $2, $3) RETURNING tenant_no
         )
         SELECT tenant_no, set_config('app.tenant', tenant_no::text, true) FROM added
         """,
         tenant_id,
         name,
+        plan,
     )
     assert row is not None
     return int(row["tenant_no"])
@@ -82,7 +84,8 @@ async def add_token(connection: Connection, tenant_no: int, token: NewToken) -> 
         """
         INSERT INTO tokens (tenant_no, token_id, user_id, workspace_id, name, scopes, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(days => $7::int))
-        RETURNING token_id, name, user_id, created_at, expires_at, version
+        RETURNING token_id, name, user_id, created_at, expires_at, version,
+                  (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
         """,
         tenant_no,
         token.token_id,
@@ -110,13 +113,30 @@ async def revoke_token(
         """
         UPDATE tokens SET revoked_at = now(), version = version + 1
         WHERE tenant_no = $1 AND token_id = $2 AND user_id = $3 AND revoked_at IS NULL
-        RETURNING token_id, name, user_id, created_at, expires_at, version
+        RETURNING token_id, name, user_id, created_at, expires_at, version,
+                  (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
         """,
         tenant_no,
         token_id,
         user_id,
     )
     return None if row is None else StoredToken(**dict(row))
+
+
+async def revoke_tokens(connection: Connection, tenant_no: int, user_id: UUID) -> list[StoredToken]:
+    """End all living tokens of a member; those that ended by it."""
+    rows = await connection.fetch(
+        """
+        UPDATE tokens SET revoked_at = now(), version = version + 1
+        WHERE tenant_no = $1 AND user_id = $2 AND revoked_at IS NULL
+          AND (expires_at IS NULL OR expires_at > now())
+        RETURNING token_id, name, user_id, created_at, expires_at, version,
+                  (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
+        """,
+        tenant_no,
+        user_id,
+    )
+    return [StoredToken(**dict(row)) for row in rows]
 
 
 async def has_token(connection: Connection, tenant_no: int, token_id: UUID, user_id: UUID) -> bool:

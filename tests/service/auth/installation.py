@@ -54,6 +54,7 @@ async def fresh_database(
     for variable in DATABASE_URLS:
         own[variable] = urlunsplit(urlsplit(environment[variable])._replace(path=f"/{name}"))
     own["AUTH_FIRST_TOKEN_FILE"] = str(folder / name / "first-token")
+    own["AUTH_OPERATOR_TOKEN_FILE"] = str(folder / name / "operator-token")
     admin = await asyncpg.connect(environment["MAESTRO_POSTGRES_URL"])
     try:
         await admin.execute(f'CREATE DATABASE "{name}"')
@@ -76,6 +77,12 @@ class Auth:
     def first_token(self) -> str:
         """What the first start left for the owner."""
         return Path(self.environment["AUTH_FIRST_TOKEN_FILE"]).read_text(encoding="ascii").strip()
+
+    @property
+    def operator_token(self) -> str:
+        """What the first start left for the platform's operator."""
+        file = Path(self.environment["AUTH_OPERATOR_TOKEN_FILE"])
+        return file.read_text(encoding="ascii").strip()
 
     async def post_form(
         self, form: Sequence[tuple[str, str]], *, client: str = "gateway", secret: str | None = None

@@ -25,6 +25,7 @@ from tests.service.auth.installation import fresh_database, started
 COUNTS = """
 SELECT (SELECT count(*) FROM auth.tenants) AS tenants, (SELECT count(*) FROM auth.users) AS users,
        (SELECT count(*) FROM auth.credentials) AS credentials,
+       (SELECT count(*) FROM auth.operators) AS operators,
        (SELECT count(*) FROM auth.signing_keys) AS keys,
        (SELECT array_agg(type ORDER BY seq) FROM auth.outbox
         WHERE topic <> 'auth.heartbeat.v1') AS facts
@@ -47,6 +48,7 @@ ONE_OF_EACH = {
     "tenants": 1,
     "users": 1,
     "credentials": 1,
+    "operators": 1,
     "keys": 1,
     "facts": [
         "auth.tenant.created",
@@ -66,7 +68,9 @@ async def test_leaves_one_usable_token_for_its_owner_alone(
     ):
         file = Path(environment["AUTH_FIRST_TOKEN_FILE"])
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-        assert [path.name for path in file.parent.iterdir()] == [file.name]
+        operator = Path(environment["AUTH_OPERATOR_TOKEN_FILE"])
+        assert stat.S_IMODE(operator.stat().st_mode) == 0o600
+        assert {path.name for path in file.parent.iterdir()} == {file.name, operator.name}
         assert (await auth.exchange(auth.first_token, "tracking")).status == 200
         assert await counted(environment) == ONE_OF_EACH
 
@@ -95,7 +99,10 @@ async def begin(environment: dict[str, str]) -> bool:
         tracing=open_tracing("auth", {}),
     ) as database:
         return await begin_once(
-            Beginner(database), settings.encryption_key(), settings.first_token_file
+            Beginner(database),
+            settings.encryption_key(),
+            settings.first_token_file,
+            settings.operator_token_file,
         )
 
 
@@ -153,6 +160,22 @@ async def test_without_a_place_for_the_token_nothing_is_made(
         assert (await counted(environment))["tenants"] == 0
 
 
+async def test_an_installation_from_before_operators_gets_one_at_its_next_start(
+    platform_environment: dict[str, str], tmp_path: Path
+) -> None:
+    async with fresh_database(platform_environment, tmp_path) as environment:
+        without = {**environment, "AUTH_OPERATOR_TOKEN_FILE": ""}
+        async with started(without, hears=False):
+            assert (await counted(environment))["operators"] == 0
+        async with started(environment, hears=False) as auth:
+            token = auth.operator_token
+            assert (await auth.exchange(token, "auth")).status == 200
+        async with started(environment, hears=False) as auth:
+            assert auth.operator_token == token
+            assert (await auth.exchange(token, "auth")).status == 200
+            assert (await counted(environment))["operators"] == 1
+
+
 async def test_another_key_encryption_key_is_refused_at_the_start(
     platform_environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -165,12 +188,12 @@ async def test_another_key_encryption_key_is_refused_at_the_start(
                 pass
 
 
-async def test_the_token_is_nowhere_in_the_database(
+async def test_the_tokens_are_nowhere_in_the_database(
     platform_environment: dict[str, str], tmp_path: Path
 ) -> None:
     async with fresh_database(platform_environment, tmp_path) as environment:
         async with started(environment, hears=False) as auth:
-            secret = auth.first_token
+            secrets = (auth.first_token, auth.operator_token)
         connection = await asyncpg.connect(environment["MAESTRO_POSTGRES_URL"])
         try:
             await connection.execute("SET ROLE auth_owner")
@@ -181,6 +204,7 @@ async def test_the_token_is_nowhere_in_the_database(
             assert len(tables) > 5
             for table in tables:
                 rows = await connection.fetch(f"SELECT t::text AS row FROM auth.{table[0]} t")
-                assert not any(secret[4:] in row["row"] for row in rows), table[0]
+                for secret in secrets:
+                    assert not any(secret[4:] in row["row"] for row in rows), table[0]
         finally:
             await connection.close()

@@ -1,0 +1,74 @@
+"""The members of the caller's tenant: see them, suspend, resume and remove them."""
+
+from typing import Literal
+
+from fastapi import APIRouter
+
+from libs.common.http.own import Caller, Here, guarded
+from services.auth.api.pages import After, Limit, page
+from services.auth.commands.members import remove_member, resume_member, suspend_member
+from services.auth.model.members import Member, no_member
+from services.auth.queries.members import member_of, members_page
+from services.auth.schemas.members import MemberBody, MemberListBody
+
+router = APIRouter(prefix="/api/maestro/v1/members", tags=["members"])
+
+
+@router.get("", **guarded("member.read"))
+async def list_members(
+    caller: Caller,
+    running: Here,
+    kind: Literal["person", "service"] | None = None,
+    after: After = "",
+    limit: Limit = 100,
+) -> MemberListBody:
+    """The members of your tenant, service accounts too."""
+    async with running.database.reading(caller.tenant_no) as connection:
+        rows = await members_page(connection, caller.tenant_no, after, limit + 1, kind or "")
+    shown, last = page(rows, limit)
+    return MemberListBody(
+        members=[member_body(row) for row in shown], next=None if last is None else last.login
+    )
+
+
+@router.get("/{user}", **guarded("member.read"))
+async def get_member(user: str, caller: Caller, running: Here) -> MemberBody:
+    """One member, by login, id or subject (`user:…`, `service:…`)."""
+    async with running.database.reading(caller.tenant_no) as connection:
+        found = await member_of(connection, caller.tenant_no, user)
+    if found is None:
+        raise no_member(user)
+    return member_body(found)
+
+
+@router.post("/{user}/suspend", **guarded("member.manage"))
+async def suspend(user: str, caller: Caller, running: Here) -> MemberBody:
+    """Let a member do nothing, at once and everywhere, until it is resumed."""
+    return member_body(await suspend_member(running, caller, user))
+
+
+@router.post("/{user}/resume", **guarded("member.manage"))
+async def resume(user: str, caller: Caller, running: Here) -> MemberBody:
+    """Let a suspended member act again, with the tokens it had."""
+    return member_body(await resume_member(running, caller, user))
+
+
+@router.delete("/{user}", status_code=204, **guarded("member.manage"))
+async def remove(user: str, caller: Caller, running: Here) -> None:
+    """End a membership: its tokens end and its grants go; what it made stays with the tenant."""
+    await remove_member(running, caller, user)
+
+
+def member_body(member: Member) -> MemberBody:
+    """A member as it is shown."""
+    return MemberBody(
+        id=member.user_id,
+        subject=member.subject,
+        login=member.login,
+        display_name=member.display_name,
+        kind=member.kind,
+        role=member.role,
+        status=member.status,
+        joined_at=member.joined_at,
+        last_used_at=member.last_used_at,
+    )

@@ -1,0 +1,82 @@
+"""Members are suspended, resumed and removed; one active owner always stays."""
+
+from libs.common.contracts.auth import TokenRevoked, UserChanged, UserRemoved
+from libs.common.errors import denied
+from libs.common.events.outbox import Recording, UnitOfWork, unit_of_work
+from libs.common.principal import Principal
+from services.auth.commands.access import access_changed
+from services.auth.commands.facts import token_state, user_state
+from services.auth.model.holding import insist_holds
+from services.auth.model.members import Member, no_member
+from services.auth.queries.access import access_of
+from services.auth.queries.members import member_of
+from services.auth.store.identity import revoke_tokens
+from services.auth.store.members import active_owners, drop_grants, free_login, set_status
+from services.auth.store.tenants import lock_tenant
+
+
+async def suspend_member(running: Recording, caller: Principal, name: str) -> Member:
+    """Let a member do nothing until it is resumed; doing it twice is no error."""
+    async with unit_of_work(running, caller) as work:
+        found = await touched(work, caller, name, "suspend")
+        await _insist_owner_stays(work, found)
+        return await _change(work, found, "suspended")
+
+
+async def resume_member(running: Recording, caller: Principal, name: str) -> Member:
+    """Let a suspended member act again; doing it twice is no error."""
+    async with unit_of_work(running, caller) as work:
+        return await _change(work, await touched(work, caller, name, "resume"), "active")
+
+
+async def remove_member(running: Recording, caller: Principal, name: str) -> None:
+    """End a membership with its tokens and grants; the user stays a member elsewhere."""
+    async with unit_of_work(running, caller) as work:
+        found = await touched(work, caller, name, "remove")
+        await _insist_owner_stays(work, found)
+        await _remove(work, found)
+
+
+async def touched(work: UnitOfWork, caller: Principal, name: str, doing: str) -> Member:
+    """The member that is to be changed, held until COMMIT; refused where it holds more."""
+    await lock_tenant(work.connection, caller.tenant_no)
+    found = await member_of(work.connection, caller.tenant_no, name)
+    if found is None:
+        raise no_member(name)
+    told = await access_of(work.connection, caller.tenant_no, found.user_id)
+    assert told is not None
+    insist_holds(caller.rights, told.access.rules, f"{doing} {found.login}")
+    return found
+
+
+async def _insist_owner_stays(work: UnitOfWork, found: Member) -> None:
+    if found.is_owner:
+        owners = await active_owners(work.connection, work.acting.tenant_no)
+        if owners == [found.user_id]:
+            raise denied(
+                f"{found.login} is the last active owner of the tenant, and one must stay. Make"
+                " another member owner first."
+            )
+
+
+async def _change(work: UnitOfWork, found: Member, status: str) -> Member:
+    changed = await set_status(work.connection, work.acting.tenant_no, found, status)
+    if changed is None:
+        work.silent("it stood so before")
+        return found
+    work.record(UserChanged(version=changed.version, user=user_state(changed)))
+    await access_changed(work, [found.user_id])
+    return changed
+
+
+async def _remove(work: UnitOfWork, found: Member) -> None:
+    tenant_no = work.acting.tenant_no
+    removed = await set_status(work.connection, tenant_no, found, "removed")
+    assert removed is not None, "it was found and is held"
+    for stored in await revoke_tokens(work.connection, tenant_no, found.user_id):
+        work.record(TokenRevoked(version=stored.version, token=token_state(stored)))
+    await drop_grants(work.connection, tenant_no, found.user_id)
+    if found.kind == "service":
+        await free_login(work.connection, found.user_id)
+    work.record(UserRemoved(version=removed.version, user=user_state(removed)))
+    await access_changed(work, [found.user_id])
