@@ -13,6 +13,7 @@ from libs.common.events.outbox import Caused, Recording, UnitOfWork, unit_of_wor
 from libs.common.principal import Principal
 from services.auth.commands.facts import invitation_state, tenant_state, user_state
 from services.auth.commands.invitations import MadeInvitation, invite
+from services.auth.commands.workspaces import begin_workspaces
 from services.auth.model.members import OWNER, Tenant, known_plan
 from services.auth.queries.invitations import invitation, open_invitation_of
 from services.auth.queries.members import member, member_of
@@ -20,6 +21,7 @@ from services.auth.queries.tenants import tenant_named
 from services.auth.store.identity import add_tenant, lock_once
 from services.auth.store.invitations import mark_revoked
 from services.auth.store.members import rename_accounts
+from services.auth.store.revocations import note_revocation
 from services.auth.store.tenants import lock_tenant, save_tenant
 
 
@@ -37,6 +39,7 @@ async def create_tenant(
         tenant = await lock_tenant(connection, number)
         work = UnitOfWork(connection, Caused(str(tenant_id), number, operator.subject))
         work.record(TenantCreated(version=tenant.version, tenant=tenant_state(tenant)))
+        await begin_workspaces(work)
         made = await invite(work, owner.lower(), OWNER, days)
         await work.flush(running)
     running.wake_relay()
@@ -71,6 +74,9 @@ async def change_tenant(
         work.record(TenantChanged(version=after.version, tenant=tenant_state(after)))
         if after.name != before.name:
             await _rename_accounts(work, before.name, after.name)
+        if after.status == "suspended":
+            ended = str(after.tenant_id)
+            await note_revocation(work.connection, after.tenant_no, "tenant", ended, after.version)
     return after
 
 
