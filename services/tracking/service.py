@@ -8,7 +8,7 @@ from libs.common.contracts.tracking import EXPERIMENTS, LOGGED_MODELS, RUN_METRI
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
-from services.tracking.consumers import MODEL_VERSIONS
+from services.tracking.consumers import EXPERIMENT_CHANGES, MODEL_VERSIONS
 from services.tracking.queries.snapshots import (
     EXPERIMENT_SNAPSHOT,
     LOGGED_MODEL_SNAPSHOT,
@@ -29,7 +29,7 @@ SERVICE: Final = Service(
     settings=Settings,
     api=api,
     publishes=(EXPERIMENTS, RUNS, LOGGED_MODELS, RUN_METRICS),
-    subscriptions=(KNOWN_TENANTS, ACCESS_CHANGES, MODEL_VERSIONS),
+    subscriptions=(KNOWN_TENANTS, ACCESS_CHANGES, MODEL_VERSIONS, EXPERIMENT_CHANGES),
     migrations=Path(__file__).with_name("migrations"),
     tables=dict.fromkeys(_TENANT_TABLES, "tenant"),
     peers=("auth",),

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_LAST: Final = chr(0x10FFFF)
-
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """A set of names: every one, some by their names, and all that begin in a certain way."""
+    """A set of names: every one, some by their names, and all that begin in a certain way.
+
+    Prefixes are in the order of code points, and none of them begins with another.
+    """
 
     everything: bool = False
     exact: frozenset[str] = frozenset()
@@ -27,16 +28,6 @@ class Names:
     def empty(self) -> bool:
         """Whether no name is in the set."""
         return not (self.everything or self.exact or self.prefixes)
-
-    @property
-    def lows(self) -> list[str]:
-        """The first name of each prefix's range."""
-        return list(self.prefixes)
-
-    @property
-    def highs(self) -> list[str]:
-        """The first name behind each prefix's range, in the order of code points."""
-        return [_after(prefix) for prefix in self.prefixes]
 
 
 NOTHING: Final = Names()
@@ -96,23 +87,20 @@ def pattern(text: str) -> Names:
     return Names(exact=frozenset({text}))
 
 
-# Prefixes are ranges, because under row level security a comparison may use an index and LIKE may
-# not. `{name}` and `{owner}` are columns that a module of ours names, numbers stand for
-# the parameters of `predicate_values`.
+# A name is looked for among the prefixes by halving: if it begins with one of them, then with the
+# last that is not greater than it. `{name}` and `{owner}` are columns that a module of ours names,
+# numbers stand for the parameters of `predicate_values`.
 PREDICATE: Final = """((
     {0}::bool OR {owner} = {1}::text OR {name} = ANY({2}::text[])
-    OR EXISTS (SELECT FROM unnest({3}::text[], {4}::text[]) AS b (low, high)
-               WHERE {name} COLLATE "C" >= b.low AND {name} COLLATE "C" < b.high)
+    OR coalesce(starts_with({name}, ({3}::text[])[width_bucket({name} COLLATE "C", {3})]), false)
 ) AND NOT (
-    {5}::bool OR {name} = ANY({6}::text[])
-    OR EXISTS (SELECT FROM unnest({7}::text[], {8}::text[]) AS b (low, high)
-               WHERE {name} COLLATE "C" >= b.low AND {name} COLLATE "C" < b.high)
+    {4}::bool OR {name} = ANY({5}::text[])
+    OR coalesce(starts_with({name}, ({6}::text[])[width_bucket({name} COLLATE "C", {6})]), false)
 ) AND (
-    {9}::bool OR {name} = ANY({10}::text[])
-    OR EXISTS (SELECT FROM unnest({11}::text[], {12}::text[]) AS b (low, high)
-               WHERE {name} COLLATE "C" >= b.low AND {name} COLLATE "C" < b.high)
+    {7}::bool OR {name} = ANY({8}::text[])
+    OR coalesce(starts_with({name}, ({9}::text[])[width_bucket({name} COLLATE "C", {9})]), false)
 ))"""
-VALUES: Final = 13
+VALUES: Final = 10
 
 
 def predicate(name: str, owner: str, first: int) -> str:
@@ -129,19 +117,7 @@ def predicate_values(selection: Selection) -> list[object]:
     allowed, denied, within = selection.allowed, selection.denied, selection.within
     return [
         *(allowed.everything, selection.owner or None),
-        *(sorted(allowed.exact), allowed.lows, allowed.highs),
-        *(denied.everything, sorted(denied.exact), denied.lows, denied.highs),
-        *(within.everything, sorted(within.exact), within.lows, within.highs),
+        *(sorted(allowed.exact), list(allowed.prefixes)),
+        *(denied.everything, sorted(denied.exact), list(denied.prefixes)),
+        *(within.everything, sorted(within.exact), list(within.prefixes)),
     ]
-
-
-def _after(prefix: str) -> str:
-    """The least text that is greater than everything with this prefix; '' if there is none."""
-    while prefix:
-        last = prefix[-1]
-        if last != _LAST:
-            # PostgreSQL holds no surrogates: the code point behind them is next.
-            following = 0xE000 if last == "\ud7ff" else ord(last) + 1
-            return prefix[:-1] + chr(following)
-        prefix = prefix[:-1]
-    return ""

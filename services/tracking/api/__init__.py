@@ -10,6 +10,7 @@ from services.tracking.api import (
     logged_models,
     logging,
     metrics,
+    owners,
     runs,
     server,
 )
@@ -20,4 +21,4 @@ def api(running: Running) -> ASGIApp:
     routes = Routes()
     for module in (server, experiments, runs, logging, metrics, logged_models, artifacts):
         routes.include(module.routes)
-    return application(running, routes)
+    return application(running, routes, [owners.router])

@@ -6,9 +6,11 @@ from typing import Final
 
 from asyncpg import Record
 
+from libs.common.access.selection import Selection
 from libs.common.database import Connection
 from services.tracking.model.filters import Clause, Order
 from services.tracking.model.pages import after_page, fingerprint, page_token
+from services.tracking.queries.access import put_selection
 from services.tracking.queries.building import (
     NUMBER_COMPARISONS,
     TEXT_COMPARISONS,
@@ -76,30 +78,55 @@ class ExperimentSearch:
 
 
 async def experiment_by_id(
-    connection: Connection, tenant_no: int, workspace_id: int, experiment_id: int
+    connection: Connection,
+    tenant_no: int,
+    workspace_id: int,
+    selection: Selection,
+    experiment_id: int,
 ) -> answers.Experiment | None:
-    """An experiment in any lifecycle stage, None when there is none."""
+    """A selected experiment in any lifecycle stage, None when there is none."""
     statement = Statement(tenant_no, workspace_id).put(_COLUMNS)
     statement.put(" AND e.experiment_id = ?", experiment_id)
+    put_selection(statement, selection)
     row = await connection.fetchrow(statement.text, *statement.values)
     return None if row is None else _experiment(row)
 
 
 async def experiment_by_name(
-    connection: Connection, tenant_no: int, workspace_id: int, name: str
+    connection: Connection, tenant_no: int, workspace_id: int, selection: Selection, name: str
 ) -> answers.Experiment | None:
-    """An experiment in any lifecycle stage, None when there is none."""
+    """A selected experiment in any lifecycle stage, None when there is none."""
     statement = Statement(tenant_no, workspace_id).put(_COLUMNS)
     statement.put(" AND e.name = ?", name)
+    put_selection(statement, selection)
     row = await connection.fetchrow(statement.text, *statement.values)
     return None if row is None else _experiment(row)
 
 
+async def owner_of(
+    connection: Connection, tenant_no: int, workspace_id: int, experiment_id: int
+) -> str | None:
+    """Whom an experiment belongs to, '' for nobody; None when there is none."""
+    owner: str | None = await connection.fetchval(
+        """
+        SELECT owner FROM experiments
+        WHERE tenant_no = $1 AND workspace_id = $2 AND experiment_id = $3
+        """,
+        *(tenant_no, workspace_id, experiment_id),
+    )
+    return owner
+
+
 async def search_experiments(
-    connection: Connection, tenant_no: int, workspace_id: int, search: ExperimentSearch
+    connection: Connection,
+    tenant_no: int,
+    workspace_id: int,
+    selection: Selection,
+    search: ExperimentSearch,
 ) -> answers.ExperimentsAnswer:
-    """A page of experiments, and the token of the next page where there is one."""
+    """A page of selected experiments, and the token of the next page where there is one."""
     statement = Statement(tenant_no, workspace_id).put(_COLUMNS)
+    put_selection(statement, selection)
     if len(search.stages) == 1:
         statement.put(" AND e.lifecycle_stage = ?", search.stages[0])
     for clause in search.clauses:
