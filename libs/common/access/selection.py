@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+_LAST: Final = chr(0x10FFFF)
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -28,6 +30,14 @@ class Names:
     def empty(self) -> bool:
         """Whether no name is in the set."""
         return not (self.everything or self.exact or self.prefixes)
+
+    @property
+    def ranges(self) -> list[tuple[str, str]]:
+        """Of each prefix its first name and the first name behind it, by code points.
+
+        The latter is '' where nothing is behind it.
+        """
+        return [(prefix, _after(prefix)) for prefix in self.prefixes]
 
 
 NOTHING: Final = Names()
@@ -121,3 +131,15 @@ def predicate_values(selection: Selection) -> list[object]:
         *(denied.everything, sorted(denied.exact), list(denied.prefixes)),
         *(within.everything, sorted(within.exact), list(within.prefixes)),
     ]
+
+
+def _after(prefix: str) -> str:
+    """The least text that is greater than everything with this prefix; '' if there is none."""
+    while prefix:
+        last = prefix[-1]
+        if last != _LAST:
+            # PostgreSQL holds no surrogates: the code point behind them is next.
+            following = 0xE000 if last == "\ud7ff" else ord(last) + 1
+            return prefix[:-1] + chr(following)
+        prefix = prefix[:-1]
+    return ""

@@ -10,7 +10,7 @@ from libs.common.access.selection import Selection
 from libs.common.database import Connection
 from services.tracking.model.filters import Clause, Order
 from services.tracking.model.pages import after_page, fingerprint, page_token
-from services.tracking.queries.access import put_selection
+from services.tracking.queries.access import few_experiments, put_selection
 from services.tracking.queries.building import (
     NUMBER_COMPARISONS,
     TEXT_COMPARISONS,
@@ -126,6 +126,9 @@ async def search_experiments(
 ) -> answers.ExperimentsAnswer:
     """A page of selected experiments, and the token of the next page where there is one."""
     statement = Statement(tenant_no, workspace_id).put(_COLUMNS)
+    few = await few_experiments(connection, tenant_no, workspace_id, selection)
+    if few is not None:
+        statement.put(" AND e.experiment_id = ANY(?::int4[])", few)
     put_selection(statement, selection)
     if len(search.stages) == 1:
         statement.put(" AND e.lifecycle_stage = ?", search.stages[0])

@@ -76,3 +76,22 @@ async def test_the_predicate_selects_what_the_selection_covers(
     )
     found = sorted((row["name"], row["owner"]) for row in rows)
     assert found == sorted(each for each in resources if selection.covers(*each))
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(names=SETS, name=NAMES)
+async def test_ranges_hold_what_begins_with_a_prefix(
+    database: asyncpg.Connection, names: Names, name: str
+) -> None:
+    ranges = [(low, high) for low, high in names.ranges if high]
+    found = await database.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS b (low, high)
+                       WHERE $3::text COLLATE "C" >= b.low AND $3::text COLLATE "C" < b.high)
+        """,
+        *([low for low, _ in ranges], [high for _, high in ranges], name),
+    )
+    endless = tuple(low for low, high in names.ranges if not high)
+    assert (found or name.startswith(endless)) == name.startswith(names.prefixes)
