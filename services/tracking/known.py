@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from libs.common.access.selection import Selection
+
 BELIEVED_SECONDS: Final = 60.0
 MOST_EXPERIMENTS: Final = 20_000
 MOST_CONTENTS: Final = 50_000
+MOST_COUNTS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Known:
         self._experiments: OrderedDict[tuple[int, int, int], tuple[float, Governing]]
         self._experiments = OrderedDict()
         self._contents: OrderedDict[tuple[int, int, UUID], int] = OrderedDict()
+        self._counts: OrderedDict[tuple[int, int, Selection], tuple[float, int]] = OrderedDict()
 
     def experiment(self, tenant_no: int, workspace_id: int, experiment_id: int) -> Governing | None:
         """An experiment, None where it must be asked for."""
@@ -68,6 +72,19 @@ class Known:
             self._contents[tenant_no, workspace_id, content] = told.experiment_id
             if len(self._contents) > MOST_CONTENTS:
                 self._contents.popitem(last=False)
+
+    def count(self, tenant_no: int, workspace_id: int, selection: Selection) -> int | None:
+        """About how many experiments are selected, None where they must be counted."""
+        found = self._counts.get((tenant_no, workspace_id, selection))
+        return None if found is None or found[0] < self._clock() else found[1]
+
+    def counted(self, tenant_no: int, workspace_id: int, selection: Selection, count: int) -> None:
+        """Experiments were counted: good for a minute, as an estimate."""
+        key = tenant_no, workspace_id, selection
+        self._counts[key] = self._clock() + BELIEVED_SECONDS, count
+        self._counts.move_to_end(key)
+        if len(self._counts) > MOST_COUNTS:
+            self._counts.popitem(last=False)
 
     def forget_experiments(self) -> None:
         """Changes may have been missed: every experiment is asked for anew."""

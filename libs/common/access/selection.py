@@ -103,14 +103,14 @@ def pattern(text: str) -> Names:
 PREDICATE: Final = """((
     {0}::bool OR {owner} = {1}::text OR {name} = ANY({2}::text[])
     OR coalesce(starts_with({name}, ({3}::text[])[width_bucket({name} COLLATE "C", {3})]), false)
-) AND NOT (
-    {4}::bool OR {name} = ANY({5}::text[])
-    OR coalesce(starts_with({name}, ({6}::text[])[width_bucket({name} COLLATE "C", {6})]), false)
-) AND (
-    {7}::bool OR {name} = ANY({8}::text[])
-    OR coalesce(starts_with({name}, ({9}::text[])[width_bucket({name} COLLATE "C", {9})]), false)
+) AND ({4}::bool OR NOT (
+    {5}::bool OR {name} = ANY({6}::text[])
+    OR coalesce(starts_with({name}, ({7}::text[])[width_bucket({name} COLLATE "C", {7})]), false)
+)) AND (
+    {8}::bool OR {name} = ANY({9}::text[])
+    OR coalesce(starts_with({name}, ({10}::text[])[width_bucket({name} COLLATE "C", {10})]), false)
 ))"""
-VALUES: Final = 10
+VALUES: Final = 11
 
 
 def predicate(name: str, owner: str, first: int) -> str:
@@ -128,6 +128,8 @@ def predicate_values(selection: Selection) -> list[object]:
     return [
         *(allowed.everything, selection.owner or None),
         *(sorted(allowed.exact), list(allowed.prefixes)),
+        # Most often nothing is, and then no name is looked at for it.
+        denied.empty,
         *(denied.everything, sorted(denied.exact), list(denied.prefixes)),
         *(within.everything, sorted(within.exact), list(within.prefixes)),
     ]

@@ -18,6 +18,7 @@ from services.tracking.model.filters import experiment_clauses, experiment_order
 from services.tracking.queries import experiments as queries
 from services.tracking.queries.access import experiments_among, selected
 from services.tracking.schemas import answers, requests
+from services.tracking.state import state_of
 
 routes: Final = Routes()
 _MOST_DATASET_EXPERIMENTS: Final = 20
@@ -149,7 +150,11 @@ async def search_experiments(call: Call, body: requests.SearchExperiments) -> ob
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     async with call.running.database.reading(tenant_no) as connection:
         return await queries.search_experiments(
-            connection, tenant_no, workspace_id, _selected(call), search
+            connection,
+            state_of(call.running).known,
+            *(tenant_no, workspace_id),
+            _selected(call),
+            search,
         )
 
 

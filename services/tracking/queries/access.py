@@ -45,23 +45,6 @@ _RUNS: Final = """
 SELECT r.run_id FROM runs r
 JOIN experiments e ON e.tenant_no = r.tenant_no AND e.experiment_id = r.experiment_id
 WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = ANY($3::uuid[])"""
-# What an index finds at once. The inner LIMIT keeps a walk through each prefix in the index of names.
-_FEW: Final = """
-SELECT q.experiment_id FROM (
-    SELECT m.experiment_id FROM unnest($3::text[], $4::text[]) AS b (low, high)
-    CROSS JOIN LATERAL (
-        SELECT x.experiment_id FROM experiments x
-        WHERE x.tenant_no = $1 AND x.workspace_id = $2 AND x.name >= b.low AND x.name < b.high
-        LIMIT $7) m
-    UNION ALL
-    SELECT x.experiment_id FROM experiments x
-    WHERE x.tenant_no = $1 AND x.workspace_id = $2 AND x.name = ANY($5::text[])
-    UNION ALL
-    SELECT x.experiment_id FROM experiments x
-    WHERE x.tenant_no = $1 AND x.workspace_id = $2 AND x.owner = $6::text
-) q LIMIT $7
-"""
-_MOST_OF_FEW: Final = 500
 
 
 def selected(principal: Principal, permission: str) -> Selection:
@@ -74,27 +57,6 @@ def put_selection(statement: Statement, selection: Selection) -> None:
     if not selection.everything:
         statement.put(" AND ").put(predicate("e.name", "e.owner", len(statement.values) + 1))
         statement.values.extend(predicate_values(selection))
-
-
-async def few_experiments(
-    connection: Connection, tenant_no: int, workspace_id: int, selection: Selection
-) -> list[int] | None:
-    """Experiments among which are all that are selected, None where these may be many.
-
-    The order of a search finds many soon, and a few only after it has looked at nearly everything.
-    """
-    in_scope = not selection.within.everything
-    names = selection.within if in_scope else selection.allowed
-    ranges = names.ranges
-    if names.everything or not all(high for _, high in ranges):
-        return None
-    rows = await connection.fetch(
-        _FEW,
-        *(tenant_no, workspace_id),
-        *([low for low, _ in ranges], [high for _, high in ranges], sorted(names.exact)),
-        *(None if in_scope else selection.owner or None, _MOST_OF_FEW + 1),
-    )
-    return [row["experiment_id"] for row in rows] if len(rows) <= _MOST_OF_FEW else None
 
 
 async def insist_on_experiment(

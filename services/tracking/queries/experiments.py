@@ -8,29 +8,35 @@ from asyncpg import Record
 
 from libs.common.access.selection import Selection
 from libs.common.database import Connection
+from services.tracking.known import Known
 from services.tracking.model.filters import Clause, Order
 from services.tracking.model.pages import after_page, fingerprint, page_token
-from services.tracking.queries.access import few_experiments, put_selection
+from services.tracking.queries.access import put_selection
 from services.tracking.queries.building import (
     NUMBER_COMPARISONS,
     TEXT_COMPARISONS,
     Statement,
     listed,
 )
+from services.tracking.queries.narrowing import put_narrowing
 from services.tracking.queries.sorting import Term, put_after, put_order
 from services.tracking.schemas import answers
 
 # The only workspace while workspaces are not enabled, by the name MLflow gives it.
 WORKSPACE: Final = "default"
-_COLUMNS: Final = """
+# Where rows are found, what they must be, and the tags of those that are shown.
+_ROWS: Final = """
 SELECT e.experiment_id, e.name, e.artifact_location, e.lifecycle_stage, e.creation_time,
        e.last_update_time, t.keys AS tag_keys, t.vals AS tag_values
-FROM experiments e
+FROM (SELECT * FROM (
+    SELECT * FROM experiments e WHERE e.tenant_no = $1 AND e.workspace_id = $2"""
+_SUCH: Final = """
+) e WHERE true"""
+_TAGS: Final = """) e
 CROSS JOIN LATERAL (
     SELECT array_agg(g.key ORDER BY g.key) AS keys, array_agg(g.value ORDER BY g.key) AS vals
     FROM experiment_tags g
-    WHERE g.tenant_no = e.tenant_no AND g.experiment_id = e.experiment_id) t
-WHERE e.tenant_no = $1 AND e.workspace_id = $2"""
+    WHERE g.tenant_no = e.tenant_no AND g.experiment_id = e.experiment_id) t"""
 _TAG: Final = """
  AND EXISTS (SELECT FROM experiment_tags g WHERE g.tenant_no = e.tenant_no
              AND g.experiment_id = e.experiment_id AND g.key = ?"""
@@ -85,9 +91,10 @@ async def experiment_by_id(
     experiment_id: int,
 ) -> answers.Experiment | None:
     """A selected experiment in any lifecycle stage, None when there is none."""
-    statement = Statement(tenant_no, workspace_id).put(_COLUMNS)
+    statement = Statement(tenant_no, workspace_id).put(_ROWS).put(_SUCH)
     statement.put(" AND e.experiment_id = ?", experiment_id)
     put_selection(statement, selection)
+    statement.put(_TAGS)
     row = await connection.fetchrow(statement.text, *statement.values)
     return None if row is None else _experiment(row)
 
@@ -96,9 +103,10 @@ async def experiment_by_name(
     connection: Connection, tenant_no: int, workspace_id: int, selection: Selection, name: str
 ) -> answers.Experiment | None:
     """A selected experiment in any lifecycle stage, None when there is none."""
-    statement = Statement(tenant_no, workspace_id).put(_COLUMNS)
+    statement = Statement(tenant_no, workspace_id).put(_ROWS).put(_SUCH)
     statement.put(" AND e.name = ?", name)
     put_selection(statement, selection)
+    statement.put(_TAGS)
     row = await connection.fetchrow(statement.text, *statement.values)
     return None if row is None else _experiment(row)
 
@@ -119,16 +127,16 @@ async def owner_of(
 
 async def search_experiments(
     connection: Connection,
+    known: Known,
     tenant_no: int,
     workspace_id: int,
     selection: Selection,
     search: ExperimentSearch,
 ) -> answers.ExperimentsAnswer:
     """A page of selected experiments, and the token of the next page where there is one."""
-    statement = Statement(tenant_no, workspace_id).put(_COLUMNS)
-    few = await few_experiments(connection, tenant_no, workspace_id, selection)
-    if few is not None:
-        statement.put(" AND e.experiment_id = ANY(?::int4[])", few)
+    statement = Statement(tenant_no, workspace_id).put(_ROWS)
+    await put_narrowing(statement, connection, known, selection, search.max_results)
+    statement.put(_SUCH)
     put_selection(statement, selection)
     if len(search.stages) == 1:
         statement.put(" AND e.lifecycle_stage = ?", search.stages[0])
@@ -140,6 +148,8 @@ async def search_experiments(
         put_after(statement, terms, after_page(search.page_token, search.query, kinds))
     put_order(statement, terms)
     statement.put(" LIMIT ?", search.max_results + 1)
+    statement.put(_TAGS)
+    put_order(statement, terms)
     rows = await connection.fetch(statement.text, *statement.values)
     page = rows[: search.max_results]
     token = None
