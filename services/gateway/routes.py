@@ -54,6 +54,7 @@ ROUTES: Final[Mapping[str, Route]] = {
         for kind in ("permissions", "roles", "grants", "access")
     },
     **{f"/api/maestro/v1/{kind}": Route("auth", kind) for kind in _AUTH},
+    "/api/maestro/v1/experiments": Route("tracking", "experiments"),
 }
 
 # Paths that are answered only as they stand, without anything behind them.

@@ -1,17 +1,21 @@
-"""Events in: the registry's versions leave a tag on the logged models they were made of.
+"""Events in: versions of the registry, and changes of experiments made by other processes.
 
-A fact carries the version's state and count, and an older one changes nothing: late, doubled and
-redriven facts do no harm.
+The registry's versions leave a tag on the logged models they were made of. A fact carries the
+version's state and count, and an older one changes nothing: late, doubled and redriven facts do no
+harm.
 """
 
 from typing import Final
 
 from libs.common.contracts import registry
+from libs.common.contracts.tracking import EXPERIMENTS, ExperimentChanged
 from libs.common.events.envelope import Event
 from libs.common.events.outbox import UnitOfWork
-from libs.common.service import Subscription
+from libs.common.service import Running, Subscription
 from services.tracking.commands.logged_models import keep_versions_tag
+from services.tracking.known import Governing
 from services.tracking.model.logged_models import known_uuid
+from services.tracking.state import state_of
 from services.tracking.store.logged_models import to_change
 
 _LEARN: Final = """
@@ -51,4 +55,29 @@ MODEL_VERSIONS: Final = Subscription(
         registry.ModelVersionDeleted: on_model_version,
         registry.ModelVersionSnapshot: on_model_version,
     },
+)
+
+
+async def on_experiment(running: Running, event: Event) -> None:
+    """An experiment was renamed or given to somebody: decisions go by that from now on."""
+    told = event.fact.experiment
+    state_of(running).known.learn(
+        event.tenant_no,
+        told.workspace_id,
+        Governing(int(told.experiment_id), event.version, told.name, told.owner),
+    )
+
+
+async def forget_experiments(running: Running) -> None:
+    """The broadcast was (re)connected: what was told before that may have been missed."""
+    state_of(running).known.forget_experiments()
+
+
+# Every process remembers names and owners, so every process hears of their changes.
+EXPERIMENT_CHANGES: Final = Subscription(
+    name="experiment-changes",
+    topics=(EXPERIMENTS,),
+    handlers={ExperimentChanged: on_experiment},
+    kind="broadcast",
+    connected=forget_experiments,
 )

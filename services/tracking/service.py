@@ -9,7 +9,7 @@ from libs.common.leaving import TABLE, WHY_PLATFORM, WORKSPACES_LEAVE
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
-from services.tracking.consumers import MODEL_VERSIONS
+from services.tracking.consumers import EXPERIMENT_CHANGES, MODEL_VERSIONS
 from services.tracking.queries.snapshots import (
     EXPERIMENT_SNAPSHOT,
     LOGGED_MODEL_SNAPSHOT,
@@ -31,7 +31,13 @@ SERVICE: Final = Service(
     settings=Settings,
     api=api,
     publishes=(EXPERIMENTS, RUNS, LOGGED_MODELS, RUN_METRICS, WORKSPACES),
-    subscriptions=(KNOWN_TENANTS, ACCESS_CHANGES, MODEL_VERSIONS, WORKSPACES_LEAVE),
+    subscriptions=(
+        KNOWN_TENANTS,
+        ACCESS_CHANGES,
+        MODEL_VERSIONS,
+        EXPERIMENT_CHANGES,
+        WORKSPACES_LEAVE,
+    ),
     workers=(clear_workspaces,),
     migrations=Path(__file__).with_name("migrations"),
     tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), TABLE: WHY_PLATFORM},

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from libs.common.service import Running
 from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.artifacts.opening import open_store
+from services.tracking.known import Known
 
 
 @dataclass(slots=True)
 class State:
-    """The store of artifacts, and the tenants whose `Default` experiment is known to be there."""
+    """The store of artifacts, what is known of experiments, and whose `Default` is there."""
 
     artifacts: ArtifactStore
+    known: Known = field(default_factory=Known)
     with_default: set[int] = field(default_factory=set)
 
 

@@ -8,7 +8,10 @@ from libs.common.contracts.topic import Topic
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """An experiment as it stands; `lifecycle_stage` is `active` or `deleted`."""
+    """An experiment as it stands; `lifecycle_stage` is `active` or `deleted`.
+
+    `owner` is the subject it belongs to, '' for nobody.
+    """
 
     experiment_id: str
     workspace_id: int
@@ -16,6 +19,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     artifact_location: str
     lifecycle_stage: str
     tags: dict[str, str] = {}
+    owner: str = ""
 
 
 class ExperimentCreated(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +30,7 @@ class ExperimentCreated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExperimentChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """An experiment was renamed or its tags changed."""
+    """An experiment was renamed or given to somebody, or its tags changed."""
 
     version: int
     experiment: Experiment

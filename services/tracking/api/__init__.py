@@ -10,6 +10,7 @@ from services.tracking.api import (
     logged_models,
     logging,
     metrics,
+    owners,
     runs,
     server,
     workspaces,
@@ -22,4 +23,4 @@ def api(running: Running) -> ASGIApp:
     modules = (server, experiments, runs, logging, metrics, logged_models, artifacts, workspaces)
     for module in modules:
         routes.include(module.routes)
-    return application(running, routes)
+    return application(running, routes, [owners.router])

@@ -1,8 +1,8 @@
 """Artifacts over HTTP: listed, and their bytes streamed in and out.
 
 Paths are taken from the request's own path, whole: the router's parameter would lose a line break
-at its end. Nobody needs to be asked for a read, as every key begins with the caller's tenant and
-workspace: what is another's is not there.
+at its end. Every key begins with the caller's tenant and workspace, so what is another's is not
+there; within them the experiment decides, which a path names first.
 """
 
 from typing import Final
@@ -11,14 +11,27 @@ from starlette.responses import Response
 
 from libs.common.errors import Refusal, invalid, missing
 from libs.common.http.routes import AJAX_ONLY, Call, Routes
+from services.tracking.api.decisions import (
+    insist_on_model,
+    insist_on_path,
+    insist_on_run,
+    shows,
+)
 from services.tracking.api.views import named_run
 from services.tracking.artifacts.objects import ArtifactStore, Entry
-from services.tracking.artifacts.paths import clean_file, clean_folder, join, object_key
+from services.tracking.artifacts.paths import (
+    clean_file,
+    clean_folder,
+    experiment_of,
+    join,
+    object_key,
+)
 from services.tracking.artifacts.serving import serve
 from services.tracking.commands import artifacts as commands
 from services.tracking.model.logged_models import model_uuid
 from services.tracking.model.metrics import no_model
 from services.tracking.model.runs import no_run, run_uuid
+from services.tracking.queries.access import experiments_among
 from services.tracking.queries.artifacts import run_artifact_uri
 from services.tracking.queries.logged_models import artifact_uri
 from services.tracking.schemas import artifacts as schemas
@@ -34,14 +47,19 @@ routes: Final = Routes()
 @routes.mlflow("GET", PATH, permission="artifact.read")
 async def list_artifacts(call: Call, body: schemas.Listing) -> object:
     """What lies in a folder, by names."""
-    entries = await _store(call).entries(_key(call, clean_folder(body.path)))
-    return schemas.ListAnswer(files=_files(entries))
+    path = clean_folder(body.path)
+    if path and not await shows(insist_on_path(call, path, missing=_no_artifact(path))):
+        return schemas.ListAnswer(files=[])
+    entries = await _store(call).entries(_key(call, path))
+    return schemas.ListAnswer(files=_files(entries if path else await _visible(call, entries)))
 
 
 @routes.mlflow("GET", f"{PATH}/{{artifact_path:path}}", permission="artifact.read")
 async def download_artifact(call: Call) -> Response:
     """A file's bytes, or a range of them."""
-    return await _served(call, clean_file(_path(call)))
+    path = clean_file(_path(call))
+    await insist_on_path(call, path, missing=_no_artifact(path))
+    return await _served(call, path)
 
 
 @routes.mlflow("PUT", f"{PATH}/{{artifact_path:path}}", permission="artifact.write")
@@ -51,6 +69,7 @@ async def upload_artifact(call: Call) -> Response:
     await commands.store_artifact(
         call.running,
         call.principal,
+        call.permission,
         _path(call),
         call.request.stream(),
         None if length is None else _length(length),
@@ -61,7 +80,7 @@ async def upload_artifact(call: Call) -> Response:
 @routes.mlflow("DELETE", f"{PATH}/{{artifact_path:path}}", permission="artifact.delete")
 async def delete_artifact(call: Call) -> object:
     """Remove a file, or a folder with all that is below."""
-    await commands.delete_artifacts(call.running, call.principal, _path(call))
+    await commands.delete_artifacts(call.running, call.principal, call.permission, _path(call))
     return NOTHING
 
 
@@ -111,6 +130,7 @@ async def get_logged_model_artifact(call: Call, body: File) -> Response:
 
 
 async def _root_of_run(call: Call, run_id: str) -> str:
+    await insist_on_run(call, run_id)
     principal, stored = call.principal, run_uuid(run_id)
     async with call.running.database.reading(principal.tenant_no) as connection:
         uri = await run_artifact_uri(
@@ -123,6 +143,7 @@ async def _root_of_run(call: Call, run_id: str) -> str:
 
 async def _root_of_model(call: Call) -> str:
     principal, model_id = call.principal, call.request.path_params["model_id"]
+    await insist_on_model(call, model_id)
     stored = model_uuid(model_id)
     async with call.running.database.reading(principal.tenant_no) as connection:
         uri = await artifact_uri(connection, principal.tenant_no, principal.workspace_id, stored)
@@ -142,10 +163,24 @@ async def _served(call: Call, path: str) -> Response:
     if found is None:
         if await store.entries(key):
             raise invalid(f"Artifact path refers to a directory, not a file: {path!r}")
-        raise missing(f"No such artifact: {path!r}")
+        raise _no_artifact(path)
     request = call.request
     name = path.rpartition("/")[2]
     return serve(store, found, name, request.headers, bare=request.method == "HEAD")
+
+
+async def _visible(call: Call, entries: list[Entry]) -> list[Entry]:
+    """Of the uppermost folders, each an experiment's, those that the caller may read."""
+    principal = call.principal
+    numbers = {entry.name: experiment_of(entry.name) for entry in entries}
+    named = [number for number in numbers.values() if number is not None]
+    async with call.running.database.reading(principal.tenant_no) as connection:
+        among = set(await experiments_among(connection, principal, call.permission, named))
+    return [entry for entry in entries if numbers[entry.name] in among]
+
+
+def _no_artifact(path: str) -> Refusal:
+    return missing(f"No such artifact: {path!r}")
 
 
 def _files(entries: list[Entry], below: str = "") -> list[schemas.File]:

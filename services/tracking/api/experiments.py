@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from libs.common.access.selection import Selection
 from libs.common.errors import invalid
 from libs.common.http.routes import AJAX_ONLY, Call, Routes
 from libs.common.http.wire import require
@@ -15,7 +16,9 @@ from services.tracking.model.experiments import (
 )
 from services.tracking.model.filters import experiment_clauses, experiment_orders
 from services.tracking.queries import experiments as queries
+from services.tracking.queries.access import experiments_among, selected
 from services.tracking.schemas import answers, requests
+from services.tracking.state import state_of
 
 routes: Final = Routes()
 _MOST_DATASET_EXPERIMENTS: Final = 20
@@ -42,7 +45,9 @@ async def get_experiment(call: Call, body: requests.ExperimentId) -> object:
     await ensure_default(call.running, call.principal)
     tenant_no, workspace = call.principal.tenant_no, _workspace(call)
     async with call.running.database.reading(tenant_no) as connection:
-        found = await queries.experiment_by_id(connection, tenant_no, workspace, experiment_id)
+        found = await queries.experiment_by_id(
+            connection, tenant_no, workspace, _selected(call), experiment_id
+        )
     if found is None:
         raise no_experiment(experiment_id)
     return answers.ExperimentAnswer(found)
@@ -56,19 +61,22 @@ async def get_experiment_by_name(call: Call, body: requests.ExperimentName) -> o
     await ensure_default(call.running, call.principal)
     tenant_no, workspace = call.principal.tenant_no, _workspace(call)
     async with call.running.database.reading(tenant_no) as connection:
-        found = await queries.experiment_by_name(connection, tenant_no, workspace, name)
+        found = await queries.experiment_by_name(
+            connection, tenant_no, workspace, _selected(call), name
+        )
     if found is None:
         raise no_experiment_named(name)
     return answers.ExperimentAnswer(found)
 
 
-@routes.mlflow("POST", "2.0/mlflow/experiments/update", permission="experiment.update")
+@routes.mlflow("POST", "2.0/mlflow/experiments/update", permission="experiment.manage")
 async def update_experiment(call: Call, body: requests.UpdateExperiment) -> object:
     """Rename an experiment."""
     require(body, "experiment_id", "new_name")
     await commands.rename_experiment(
         call.running,
         call.principal,
+        call.permission,
         experiment_number(body.experiment_id or ""),
         body.new_name or "",
     )
@@ -78,14 +86,18 @@ async def update_experiment(call: Call, body: requests.UpdateExperiment) -> obje
 @routes.mlflow("POST", "2.0/mlflow/experiments/delete", permission="experiment.delete")
 async def delete_experiment(call: Call, body: requests.ExperimentId) -> object:
     """Put an experiment and its runs aside."""
-    await commands.delete_experiment(call.running, call.principal, _experiment_of(body))
+    await commands.delete_experiment(
+        call.running, call.principal, call.permission, _experiment_of(body)
+    )
     return answers.NOTHING
 
 
 @routes.mlflow("POST", "2.0/mlflow/experiments/restore", permission="experiment.delete")
 async def restore_experiment(call: Call, body: requests.ExperimentId) -> object:
     """Bring an experiment and its runs back."""
-    await commands.restore_experiment(call.running, call.principal, _experiment_of(body))
+    await commands.restore_experiment(
+        call.running, call.principal, call.permission, _experiment_of(body)
+    )
     return answers.NOTHING
 
 
@@ -96,6 +108,7 @@ async def set_experiment_tag(call: Call, body: requests.ExperimentTag) -> object
     await commands.set_tag(
         call.running,
         call.principal,
+        call.permission,
         experiment_number(body.experiment_id or ""),
         body.key or "",
         body.value,
@@ -110,7 +123,9 @@ async def delete_experiment_tag(call: Call, body: requests.ExperimentTag) -> obj
     """Take a tag off an experiment."""
     require(body, "experiment_id", "key")
     experiment_id = experiment_number(body.experiment_id or "")
-    await commands.delete_tag(call.running, call.principal, experiment_id, body.key or "")
+    await commands.delete_tag(
+        call.running, call.principal, call.permission, experiment_id, body.key or ""
+    )
     return answers.NOTHING
 
 
@@ -134,13 +149,19 @@ async def search_experiments(call: Call, body: requests.SearchExperiments) -> ob
     await ensure_default(call.running, call.principal)
     tenant_no, workspace = call.principal.tenant_no, _workspace(call)
     async with call.running.database.reading(tenant_no) as connection:
-        return await queries.search_experiments(connection, tenant_no, workspace, search)
+        return await queries.search_experiments(
+            connection,
+            state_of(call.running).known,
+            *(tenant_no, workspace),
+            _selected(call),
+            search,
+        )
 
 
 @routes.mlflow(
     "POST",
     "2.0/mlflow/experiments/search-datasets",
-    permission="experiment.read",
+    permission="run.read",
     prefixes=AJAX_ONLY,
 )
 async def search_datasets(call: Call, body: requests.SearchDatasets) -> object:
@@ -156,8 +177,13 @@ async def search_datasets(call: Call, body: requests.SearchDatasets) -> object:
     numbers = [experiment_number(experiment_id) for experiment_id in body.experiment_ids]
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     async with call.running.database.reading(tenant_no) as connection:
-        found = await queries.datasets_of(connection, tenant_no, workspace_id, numbers)
+        among = await experiments_among(connection, call.principal, call.permission, numbers)
+        found = await queries.datasets_of(connection, tenant_no, workspace_id, among)
     return answers.DatasetsAnswer(found)
+
+
+def _selected(call: Call) -> Selection:
+    return selected(call.principal, call.permission)
 
 
 def _experiment_of(body: requests.ExperimentId) -> int:

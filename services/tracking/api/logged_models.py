@@ -6,6 +6,7 @@ from typing import Final
 from libs.common.errors import invalid
 from libs.common.http.routes import Call, Routes
 from libs.common.http.wire import SEE_DOCS, require
+from services.tracking.api.decisions import insist_on_experiment, insist_on_model
 from services.tracking.api.views import check_page, pairs_of
 from services.tracking.commands import logged_models as commands
 from services.tracking.model.experiments import experiment_number, known_numbers
@@ -19,6 +20,7 @@ from services.tracking.model.logged_models import (
 )
 from services.tracking.model.metrics import no_model
 from services.tracking.queries import logged_models as queries
+from services.tracking.queries.access import experiments_among
 from services.tracking.queries.logged_model_filters import Dataset, OrderBy
 from services.tracking.schemas import logged_models as schemas
 from services.tracking.schemas.answers import NOTHING, Pair
@@ -38,6 +40,7 @@ async def create_logged_model(call: Call, body: schemas.CreateLoggedModel) -> ob
         body.model_type,
         body.source_run_id,
     )
+    await insist_on_experiment(call, new.experiment_id)
     created = await commands.create(
         call.running, call.principal, new, pairs_of(body.params), pairs_of(body.tags)
     )
@@ -67,14 +70,18 @@ async def search_logged_models(call: Call, body: schemas.SearchLoggedModels) -> 
     )
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     async with call.running.database.reading(tenant_no) as connection:
-        return await queries.search(connection, tenant_no, workspace_id, wanted)
+        among = await experiments_among(
+            connection, call.principal, call.permission, wanted.experiment_ids
+        )
+        return await queries.search(connection, tenant_no, workspace_id, wanted, among)
 
 
 @routes.mlflow("GET", "2.0/mlflow/logged-models/{model_id}", permission="logged-model.read")
 async def get_logged_model(call: Call, body: schemas.GetLoggedModel) -> object:
     """A model with its params, tags and metrics."""
-    deleted = body.allow_deleted.lower() == "true"
-    return await _answer(call, _model_id(call), also_deleted=deleted)
+    model_id = _model_id(call)
+    await insist_on_model(call, model_id)
+    return await _answer(call, model_id, also_deleted=body.allow_deleted.lower() == "true")
 
 
 @routes.mlflow("PATCH", "2.0/mlflow/logged-models/{model_id}", permission="logged-model.update")
@@ -82,6 +89,7 @@ async def finalize_logged_model(call: Call, body: schemas.FinalizeLoggedModel) -
     """Give the model that the body names its status; the path's id counts for nothing."""
     require(body, "model_id", "status")
     model_id = body.model_id or ""
+    await insist_on_model(call, model_id)
     await commands.finalize(call.running, call.principal, model_id, status_number(body.status))
     return await _answer(call, model_id, also_deleted=True)
 
@@ -89,6 +97,7 @@ async def finalize_logged_model(call: Call, body: schemas.FinalizeLoggedModel) -
 @routes.mlflow("DELETE", "2.0/mlflow/logged-models/{model_id}", permission="logged-model.delete")
 async def delete_logged_model(call: Call) -> object:
     """Put a model aside."""
+    await insist_on_model(call, _model_id(call))
     await commands.delete(call.running, call.principal, _model_id(call))
     return NOTHING
 
@@ -98,6 +107,7 @@ async def delete_logged_model(call: Call) -> object:
 )
 async def set_logged_model_tags(call: Call, body: schemas.SetTags) -> object:
     """Set tags."""
+    await insist_on_model(call, _model_id(call))
     await commands.set_tags(call.running, call.principal, _model_id(call), pairs_of(body.tags))
     return NOTHING
 
@@ -108,6 +118,7 @@ async def set_logged_model_tags(call: Call, body: schemas.SetTags) -> object:
 async def delete_logged_model_tag(call: Call) -> object:
     """Take a tag off a model."""
     key = call.request.path_params["tag_key"]
+    await insist_on_model(call, _model_id(call))
     await commands.delete_tag(call.running, call.principal, _model_id(call), key)
     return NOTHING
 
@@ -118,6 +129,7 @@ async def delete_logged_model_tag(call: Call) -> object:
 async def log_logged_model_params(call: Call, body: schemas.LogParams) -> object:
     """Add params to the model that the path names; the body's id must only be there."""
     require(body, "model_id")
+    await insist_on_model(call, _model_id(call))
     await commands.log_params(call.running, call.principal, _model_id(call), pairs_of(body.params))
     return NOTHING
 

@@ -5,6 +5,7 @@ from typing import Final
 from libs.common.errors import invalid
 from libs.common.http.routes import Call, Routes
 from libs.common.http.wire import SEE_DOCS, require
+from services.tracking.api.decisions import insist_on_models_of_points, insist_on_run
 from services.tracking.api.views import named_run, pairs_of
 from services.tracking.commands import inputs, logging
 from services.tracking.commands import runs as runs_commands
@@ -25,6 +26,8 @@ async def log_metric(call: Call, body: requests.LogMetric) -> object:
     assert body.timestamp is not None
     context = (body.model_id, body.dataset_name, body.dataset_digest)
     logged = point(body.key or "", body.value, body.timestamp, body.step, context)
+    await insist_on_run(call, run_id)
+    await insist_on_models_of_points(call, [logged.model_id])
     await logging.log_metric(call.running, call.principal, run_id, logged)
     return answers.NOTHING
 
@@ -34,6 +37,7 @@ async def log_parameter(call: Call, body: requests.RunPair) -> object:
     """Log a param."""
     run_id = named_run(body.run_id, body.run_uuid, body)
     require(body, "key")
+    await insist_on_run(call, run_id)
     await logging.log_param(call.running, call.principal, run_id, body.key or "", body.value)
     return answers.NOTHING
 
@@ -43,6 +47,7 @@ async def set_tag(call: Call, body: requests.RunPair) -> object:
     """Set a tag of a run."""
     run_id = named_run(body.run_id, body.run_uuid, body)
     require(body, "key")
+    await insist_on_run(call, run_id)
     await logging.set_tag(call.running, call.principal, run_id, body.key or "", body.value)
     return answers.NOTHING
 
@@ -51,6 +56,7 @@ async def set_tag(call: Call, body: requests.RunPair) -> object:
 async def delete_tag(call: Call, body: requests.DeleteTag) -> object:
     """Take a tag off a run."""
     require(body, "run_id", "key")
+    await insist_on_run(call, body.run_id or "")
     await runs_commands.delete_tag(call.running, call.principal, body.run_id or "", body.key or "")
     return answers.NOTHING
 
@@ -62,11 +68,14 @@ async def log_batch(call: Call, body: requests.LogBatch) -> object:
     _check_batch_complete(body)
     run_id = body.run_id or ""
     check_run_id_form(run_id)
+    await insist_on_run(call, run_id)
+    points = _points(body.metrics)
+    await insist_on_models_of_points(call, [point.model_id for point in points])
     await logging.log_batch(
         call.running,
         call.principal,
         run_id,
-        _points(body.metrics),
+        points,
         pairs_of(body.params),
         pairs_of(body.tags),
     )
@@ -81,6 +90,7 @@ async def log_inputs(call: Call, body: requests.LogInputs) -> object:
     check_run_id_form(run_id)
     datasets = [_use(given) for given in body.datasets]
     models = [model.model_id for model in body.models]
+    await insist_on_run(call, run_id)
     await inputs.log_inputs(call.running, call.principal, run_id, datasets, models)
     return answers.NOTHING
 
@@ -90,6 +100,7 @@ async def log_outputs(call: Call, body: requests.LogOutputs) -> object:
     """Log models that a run made."""
     require(body, "run_id", "models")
     models = [(model.model_id, model.step) for model in body.models or ()]
+    await insist_on_run(call, body.run_id or "")
     await inputs.log_outputs(call.running, call.principal, body.run_id or "", models)
     return answers.NOTHING
 
@@ -98,6 +109,7 @@ async def log_outputs(call: Call, body: requests.LogOutputs) -> object:
 async def log_model(call: Call, body: requests.LogModel) -> object:
     """Log what old clients tell of a model."""
     require(body, "run_id", "model_json")
+    await insist_on_run(call, body.run_id or "")
     await inputs.log_model(call.running, call.principal, body.run_id or "", body.model_json or "")
     return answers.NOTHING
 

@@ -5,9 +5,11 @@ from typing import Final
 from libs.common.errors import invalid
 from libs.common.http.routes import AJAX_ONLY, Call, Routes
 from libs.common.http.wire import SEE_DOCS, require
+from services.tracking.api.decisions import insist_on_run, shows
 from services.tracking.api.views import check_page, named_run
 from services.tracking.model.runs import known_run_uuids
 from services.tracking.queries import metrics as queries
+from services.tracking.queries.access import runs_among
 from services.tracking.schemas import answers, requests
 
 routes: Final = Routes()
@@ -24,7 +26,7 @@ async def get_metric_history(call: Call, body: requests.MetricHistory) -> object
     if body.max_results is not None:
         check_page(body.max_results, ".")
     runs = known_run_uuids([run_id])
-    if not runs:
+    if not runs or not await shows(insist_on_run(call, run_id)):
         return answers.MetricsAnswer()
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     async with call.running.database.reading(tenant_no) as connection:
@@ -52,9 +54,10 @@ async def get_metric_history_bulk(call: Call, body: requests.MetricHistoryBulk) 
     limit = max(0, min(body.max_results, _MOST_POINTS))
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     async with call.running.database.reading(tenant_no) as connection:
+        wanted = known_run_uuids(body.run_id)
+        runs = await runs_among(connection, call.principal, call.permission, wanted)
         points = await queries.histories(
-            connection,
-            *(tenant_no, workspace_id, known_run_uuids(body.run_id), body.metric_key, limit),
+            connection, tenant_no, workspace_id, runs, body.metric_key, limit
         )
     return answers.BulkMetricsAnswer(points)
 
@@ -76,9 +79,11 @@ async def get_metric_history_bulk_interval(
         raise invalid(f"max_results must be between 1 and {_MOST_SAMPLES}.{SEE_DOCS}")
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     async with call.running.database.reading(tenant_no) as connection:
+        wanted = known_run_uuids(body.run_ids)
+        runs = await runs_among(connection, call.principal, call.permission, wanted)
         points = await queries.samples(
             connection,
-            *(tenant_no, workspace_id, known_run_uuids(body.run_ids), body.metric_key or ""),
+            *(tenant_no, workspace_id, runs, body.metric_key or ""),
             *(_steps(body), body.max_results),
         )
     return answers.IntervalMetricsAnswer(points)

@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from libs.common.http.routes import Call, Routes
 from libs.common.http.wire import SEE_DOCS, require
+from services.tracking.api.decisions import insist_on_experiment, insist_on_run
 from services.tracking.api.views import (
     LARGEST_PAGE,
     check_page,
@@ -20,6 +21,7 @@ from services.tracking.model.filters import run_clauses, run_orders
 from services.tracking.model.limits import unfit
 from services.tracking.model.runs import Run, no_run, run_uuid
 from services.tracking.queries import runs as queries
+from services.tracking.queries.access import experiments_among
 from services.tracking.schemas import answers, requests
 
 routes: Final = Routes()
@@ -28,10 +30,12 @@ routes: Final = Routes()
 @routes.mlflow("POST", "2.0/mlflow/runs/create", permission="run.create")
 async def create_run(call: Call, body: requests.CreateRun) -> object:
     """Start a run."""
+    experiment_id = experiment_number(body.experiment_id or "0")
+    await insist_on_experiment(call, experiment_id)
     run, tags = await commands.create_run(
         call.running,
         call.principal,
-        experiment_number(body.experiment_id or "0"),
+        experiment_id,
         name=body.run_name,
         user_id=body.user_id,
         start_time=body.start_time,
@@ -50,6 +54,7 @@ async def create_run(call: Call, body: requests.CreateRun) -> object:
 async def get_run(call: Call, body: requests.RunId) -> object:
     """A run with its latest metrics, params, tags, inputs and outputs."""
     run_id = run_of(body)
+    await insist_on_run(call, run_id)
     found = await queries.run(
         call.running.database,
         call.principal.tenant_no,
@@ -64,10 +69,12 @@ async def get_run(call: Call, body: requests.RunId) -> object:
 @routes.mlflow("POST", "2.0/mlflow/runs/update", permission="run.update")
 async def update_run(call: Call, body: requests.UpdateRun) -> object:
     """Change a run's status, end time or name."""
+    run_id = run_of(body)
+    await insist_on_run(call, run_id)
     run = await commands.update_run(
         call.running,
         call.principal,
-        run_of(body),
+        run_id,
         name=body.run_name,
         status=status_of(body),
         end_time=body.end_time,
@@ -79,6 +86,7 @@ async def update_run(call: Call, body: requests.UpdateRun) -> object:
 async def delete_run(call: Call, body: requests.RunId) -> object:
     """Put a run aside."""
     require(body, "run_id")
+    await insist_on_run(call, body.run_id or "")
     await commands.delete_run(call.running, call.principal, body.run_id or "")
     return answers.NOTHING
 
@@ -87,6 +95,7 @@ async def delete_run(call: Call, body: requests.RunId) -> object:
 async def restore_run(call: Call, body: requests.RunId) -> object:
     """Bring a run back."""
     require(body, "run_id")
+    await insist_on_run(call, body.run_id or "")
     await commands.restore_run(call.running, call.principal, body.run_id or "")
     return answers.NOTHING
 
@@ -107,7 +116,10 @@ async def search_runs(call: Call, body: requests.SearchRuns) -> object:
     )
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     async with call.running.database.reading(tenant_no) as connection:
-        return await queries.search_runs(connection, tenant_no, workspace_id, search)
+        among = await experiments_among(
+            connection, call.principal, call.permission, search.experiment_ids
+        )
+        return await queries.search_runs(connection, tenant_no, workspace_id, search, among)
 
 
 def _info(run: Run) -> answers.RunInfo:

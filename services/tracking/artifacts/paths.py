@@ -67,6 +67,12 @@ def owner_of(path: str) -> Owner | None:
     return Owner("model" if kind == "model" else "run", names[0], found[0])
 
 
+def experiment_of(path: str) -> int | None:
+    """The experiment that a clean path names first, None where it names none."""
+    name = path.partition("/")[0]
+    return int(name) if _EXPERIMENT.fullmatch(name) else None
+
+
 def join(folder: str, path: str) -> str:
     """A clean path below a folder; the folder itself for ''."""
     return f"{folder}/{path}" if path else folder

@@ -12,6 +12,7 @@ from libs.common.service import Running
 from services.tracking.artifacts.paths import Owner, clean_file, clean_folder, object_key, owner_of
 from services.tracking.model.metrics import no_model
 from services.tracking.model.runs import no_run, not_active
+from services.tracking.queries.access import insist_on_experiment
 from services.tracking.queries.artifacts import owner_stage
 from services.tracking.state import state_of
 
@@ -19,6 +20,7 @@ from services.tracking.state import state_of
 async def store_artifact(
     running: Running,
     principal: Principal,
+    permission: str,
     path: str,
     chunks: AsyncIterator[bytes],
     length: int | None,
@@ -28,7 +30,7 @@ async def store_artifact(
     most = running.settings.artifact_max_bytes
     if most:
         chunks = _bounded(chunks, length or 0, most)
-    owner = await _checked_owner(running, principal, clean)
+    owner = await _checked_owner(running, principal, permission, clean)
     if clean == owner.folder:
         raise invalid("Artifact path must include a filename below the artifacts folder.")
     await state_of(running).artifacts.put(_key(principal, clean), chunks, length)
@@ -49,19 +51,28 @@ async def _bounded(chunks: AsyncIterator[bytes], length: int, most: int) -> Asyn
         yield chunk
 
 
-async def delete_artifacts(running: Running, principal: Principal, path: str) -> None:
+async def delete_artifacts(
+    running: Running, principal: Principal, permission: str, path: str
+) -> None:
     """Remove a file, or a folder with all that is below; nothing there is no error."""
     clean = clean_folder(path)
-    await _checked_owner(running, principal, clean)
+    await _checked_owner(running, principal, permission, clean)
     await state_of(running).artifacts.delete(_key(principal, clean))
 
 
-async def _checked_owner(running: Running, principal: Principal, path: str) -> Owner:
+async def _checked_owner(
+    running: Running, principal: Principal, permission: str, path: str
+) -> Owner:
     owner = owner_of(path)
     if owner is None:
         raise invalid(
             "Invalid path: artifacts lie below the artifact URI of a run or a logged model."
         )
+    absent = no_run(owner.id) if owner.kind == "run" else no_model(owner.id)
+    # The path names the experiment, and below one that it is not in nothing is found.
+    await insist_on_experiment(
+        running, principal, permission, int(owner.experiment_id), missing=absent
+    )
     stage = await owner_stage(
         running.database,
         principal.tenant_no,
@@ -71,7 +82,7 @@ async def _checked_owner(running: Running, principal: Principal, path: str) -> O
         UUID(owner.id.removeprefix("m-")),
     )
     if stage is None:
-        raise no_run(owner.id) if owner.kind == "run" else no_model(owner.id)
+        raise absent
     if stage != "active":
         raise _not_active(owner, stage)
     return owner

@@ -29,6 +29,7 @@ def experiment_state(experiment: Experiment, tags: Mapping[str, str]) -> contrac
         artifact_location=experiment.artifact_location,
         lifecycle_stage=experiment.lifecycle_stage,
         tags=brief(tags),
+        owner=experiment.owner,
     )
 
 

@@ -1,5 +1,6 @@
 """Experiments: their states, their ids, and what may be changed."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -8,15 +9,20 @@ from libs.common.errors import Refusal, exists, invalid, missing
 
 DEFAULT_ID: Final = 0
 DEFAULT_NAME: Final = "Default"
+NOBODY: Final = ""
 FIRST_WORKSPACE: Final = 1
 CUSTOM_VIEW_PREFIX: Final = "mlflow.customView.view"
 CUSTOM_VIEWS: Final = 50
 _LARGEST_ID: Final = 2**31 - 1
+_SUBJECT: Final = re.compile(r"(user|service):[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """An experiment without its tags; times are the database's milliseconds since 1970."""
+    """An experiment without its tags; times are the database's milliseconds since 1970.
+
+    `owner` is the subject it belongs to, '' for nobody.
+    """
 
     experiment_id: int
     workspace_id: int
@@ -26,12 +32,17 @@ class Experiment:
     lifecycle_stage: str
     creation_time: int
     last_update_time: int
+    owner: str = NOBODY
 
     def renamed(self, name: str) -> "Experiment":
         """The experiment with another name."""
         if self.lifecycle_stage != "active":
             raise invalid("Cannot rename a non-active experiment.")
         return replace(self, version=self.version + 1, name=name)
+
+    def given_to(self, owner: str) -> "Experiment":
+        """The experiment as another's, in any lifecycle stage."""
+        return replace(self, version=self.version + 1, owner=owner)
 
     def put_aside(self) -> "Experiment":
         """The experiment as a deleted one."""
@@ -79,6 +90,15 @@ def check_artifact_location(given: str) -> None:
     if given:
         raise invalid(
             "artifact_location cannot be specified: this server keeps artifacts where it does."
+        )
+
+
+def check_owner(owner: str) -> None:
+    """Refuse what is no subject of a principal; '' gives an experiment to nobody."""
+    if owner and not _SUBJECT.fullmatch(owner):
+        raise invalid(
+            f"Invalid value {owner!r} for parameter 'subject' supplied. It must be 'user:' or"
+            " 'service:' with the UUID of a member or service account, or '' for nobody."
         )
 
 

@@ -6,27 +6,35 @@ from typing import Final, NamedTuple
 
 from asyncpg import Record
 
+from libs.common.access.selection import Selection
 from libs.common.database import Connection
+from services.tracking.known import Known
 from services.tracking.model.filters import Clause, Order
 from services.tracking.model.pages import after_page, fingerprint, page_token
+from services.tracking.queries.access import put_selection
 from services.tracking.queries.building import (
     NUMBER_COMPARISONS,
     TEXT_COMPARISONS,
     Statement,
     listed,
 )
+from services.tracking.queries.narrowing import put_narrowing
 from services.tracking.queries.sorting import Term, put_after, put_order
 from services.tracking.schemas import answers
 
-_COLUMNS: Final = """
+# Where rows are found, what they must be, and the tags of those that are shown.
+_ROWS: Final = """
 SELECT e.experiment_id, e.name, e.artifact_location, e.lifecycle_stage, e.creation_time,
        e.last_update_time, t.keys AS tag_keys, t.vals AS tag_values
-FROM experiments e
+FROM (SELECT * FROM (
+    SELECT * FROM experiments e WHERE e.tenant_no = $1 AND e.workspace_id = $2"""
+_SUCH: Final = """
+) e WHERE true"""
+_TAGS: Final = """) e
 CROSS JOIN LATERAL (
     SELECT array_agg(g.key ORDER BY g.key) AS keys, array_agg(g.value ORDER BY g.key) AS vals
     FROM experiment_tags g
-    WHERE g.tenant_no = e.tenant_no AND g.experiment_id = e.experiment_id) t
-WHERE e.tenant_no = $1 AND e.workspace_id = $2"""
+    WHERE g.tenant_no = e.tenant_no AND g.experiment_id = e.experiment_id) t"""
 _TAG: Final = """
  AND EXISTS (SELECT FROM experiment_tags g WHERE g.tenant_no = e.tenant_no
              AND g.experiment_id = e.experiment_id AND g.key = ?"""
@@ -81,30 +89,60 @@ class ExperimentSearch:
 
 
 async def experiment_by_id(
-    connection: Connection, tenant_no: int, workspace: Workspace, experiment_id: int
+    connection: Connection,
+    tenant_no: int,
+    workspace: Workspace,
+    selection: Selection,
+    experiment_id: int,
 ) -> answers.Experiment | None:
-    """An experiment in any lifecycle stage, None when there is none."""
-    statement = Statement(tenant_no, workspace.id).put(_COLUMNS)
+    """A selected experiment in any lifecycle stage, None when there is none."""
+    statement = Statement(tenant_no, workspace.id).put(_ROWS).put(_SUCH)
     statement.put(" AND e.experiment_id = ?", experiment_id)
+    put_selection(statement, selection)
+    statement.put(_TAGS)
     row = await connection.fetchrow(statement.text, *statement.values)
     return None if row is None else _experiment(row, workspace)
 
 
 async def experiment_by_name(
-    connection: Connection, tenant_no: int, workspace: Workspace, name: str
+    connection: Connection, tenant_no: int, workspace: Workspace, selection: Selection, name: str
 ) -> answers.Experiment | None:
-    """An experiment in any lifecycle stage, None when there is none."""
-    statement = Statement(tenant_no, workspace.id).put(_COLUMNS)
+    """A selected experiment in any lifecycle stage, None when there is none."""
+    statement = Statement(tenant_no, workspace.id).put(_ROWS).put(_SUCH)
     statement.put(" AND e.name = ?", name)
+    put_selection(statement, selection)
+    statement.put(_TAGS)
     row = await connection.fetchrow(statement.text, *statement.values)
     return None if row is None else _experiment(row, workspace)
 
 
+async def owner_of(
+    connection: Connection, tenant_no: int, workspace_id: int, experiment_id: int
+) -> str | None:
+    """Whom an experiment belongs to, '' for nobody; None when there is none."""
+    owner: str | None = await connection.fetchval(
+        """
+        SELECT owner FROM experiments
+        WHERE tenant_no = $1 AND workspace_id = $2 AND experiment_id = $3
+        """,
+        *(tenant_no, workspace_id, experiment_id),
+    )
+    return owner
+
+
 async def search_experiments(
-    connection: Connection, tenant_no: int, workspace: Workspace, search: ExperimentSearch
+    connection: Connection,
+    known: Known,
+    tenant_no: int,
+    workspace: Workspace,
+    selection: Selection,
+    search: ExperimentSearch,
 ) -> answers.ExperimentsAnswer:
-    """A page of experiments, and the token of the next page where there is one."""
-    statement = Statement(tenant_no, workspace.id).put(_COLUMNS)
+    """A page of selected experiments, and the token of the next page where there is one."""
+    statement = Statement(tenant_no, workspace.id).put(_ROWS)
+    await put_narrowing(statement, connection, known, selection, search.max_results)
+    statement.put(_SUCH)
+    put_selection(statement, selection)
     if len(search.stages) == 1:
         statement.put(" AND e.lifecycle_stage = ?", search.stages[0])
     for clause in search.clauses:
@@ -115,6 +153,8 @@ async def search_experiments(
         put_after(statement, terms, after_page(search.page_token, search.query, kinds))
     put_order(statement, terms)
     statement.put(" LIMIT ?", search.max_results + 1)
+    statement.put(_TAGS)
+    put_order(statement, terms)
     rows = await connection.fetch(statement.text, *statement.values)
     page = rows[: search.max_results]
     token = None

@@ -105,9 +105,16 @@ async def artifact_uri(
 
 
 async def search(
-    connection: Connection, tenant_no: int, workspace_id: int, wanted: LoggedModelSearch
+    connection: Connection,
+    tenant_no: int,
+    workspace_id: int,
+    wanted: LoggedModelSearch,
+    among: Sequence[int],
 ) -> answers.LoggedModelsAnswer:
-    """A page of active models, and the token of the next page where there is one."""
+    """A page of active models, and the token of the next page where there is one.
+
+    `among` are those of the search's experiments that the caller may look into.
+    """
     statement = Statement(tenant_no, workspace_id)
     joins = statement.beside()
     order = put_joins(joins, wanted.orders)
@@ -117,7 +124,7 @@ async def search(
     statement.put(" FROM logged_models m").put(joins.text)
     statement.put(" WHERE m.tenant_no = $1 AND m.workspace_id = $2")
     statement.put(" AND m.lifecycle_stage = 'active'")
-    _put_experiments(statement, wanted.experiment_ids)
+    _put_experiments(statement, among)
     put_clauses(statement, wanted.clauses, wanted.datasets)
     if wanted.page_token:
         kinds = [term.kind for term in order]

@@ -80,9 +80,16 @@ async def run(
 
 
 async def search_runs(
-    connection: Connection, tenant_no: int, workspace_id: int, search: RunSearch
+    connection: Connection,
+    tenant_no: int,
+    workspace_id: int,
+    search: RunSearch,
+    among: Sequence[int],
 ) -> answers.RunsAnswer:
-    """A page of runs, and the token of the next page where there is one."""
+    """A page of runs, and the token of the next page where there is one.
+
+    `among` are those of the search's experiments that the caller may look into.
+    """
     statement = Statement(tenant_no)
     joins = statement.beside()
     order = put_joins(joins, search.orders)
@@ -91,7 +98,7 @@ async def search_runs(
         statement.put(", ").put(term.expression)
     statement.put(" FROM runs r").put(joins.text)
     statement.put(" WHERE r.tenant_no = $1 AND r.workspace_id = ?", workspace_id)
-    _put_experiments(statement, search.experiment_ids)
+    _put_experiments(statement, among)
     if len(search.stages) == 1:
         statement.put(" AND r.lifecycle_stage = ?", search.stages[0])
     put_clauses(statement, search.clauses)

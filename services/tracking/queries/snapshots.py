@@ -10,7 +10,7 @@ from services.tracking.model.logged_models import STATUSES
 
 _EXPERIMENTS: Final = """
 SELECT e.experiment_id::text, e.workspace_id, e.version, e.name, e.artifact_location,
-       e.lifecycle_stage, t.keys AS tag_keys, t.vals AS tag_values
+       e.lifecycle_stage, e.owner, t.keys AS tag_keys, t.vals AS tag_values
 FROM experiments e
 CROSS JOIN LATERAL (
     SELECT array_agg(g.key ORDER BY g.key) AS keys,
@@ -52,6 +52,7 @@ def _experiment(row: Record) -> contract.ExperimentSnapshot:
             artifact_location=row["artifact_location"],
             lifecycle_stage=row["lifecycle_stage"],
             tags=dict(tags),
+            owner=row["owner"],
         ),
     )
 

@@ -10,6 +10,7 @@ from services.tracking.model.experiments import (
     DEFAULT_ID,
     DEFAULT_NAME,
     FIRST_WORKSPACE,
+    NOBODY,
     Experiment,
     artifact_location,
     name_taken,
@@ -17,8 +18,8 @@ from services.tracking.model.experiments import (
 
 _INSERT: Final = """
 INSERT INTO experiments (tenant_no, experiment_id, workspace_id, name, artifact_location,
-                         creation_time, last_update_time, created_by)
-SELECT $1, $2, $3, $4, $5, t.now, t.now, $6
+                         creation_time, last_update_time, created_by, owner)
+SELECT $1, $2, $3, $4, $5, t.now, t.now, $6, $7
 FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8 AS now) t
 ON CONFLICT DO NOTHING
 RETURNING *
@@ -50,12 +51,13 @@ async def add_experiment(
     experiment_id: int,
     name: str,
     created_by: str,
+    owner: str,
 ) -> Experiment | None:
     """A new experiment; None when its name is taken in the workspace."""
     row = await connection.fetchrow(
         _INSERT,
         *(tenant_no, experiment_id, workspace_id, name),
-        *(artifact_location(experiment_id), created_by),
+        *(artifact_location(experiment_id), created_by, owner),
     )
     return None if row is None else experiment_of(row)
 
@@ -73,7 +75,7 @@ async def has_default(connection: Connection, tenant_no: int) -> bool:
 async def add_default(connection: Connection, tenant_no: int, created_by: str) -> Experiment | None:
     """The tenant's `Default`; None when it was there, or somebody else makes it just now."""
     return await add_experiment(
-        connection, tenant_no, FIRST_WORKSPACE, DEFAULT_ID, DEFAULT_NAME, created_by
+        connection, tenant_no, FIRST_WORKSPACE, DEFAULT_ID, DEFAULT_NAME, created_by, NOBODY
     )
 
 
@@ -110,6 +112,17 @@ async def save_version(connection: Connection, tenant_no: int, experiment: Exper
     await connection.execute(
         "UPDATE experiments SET version = $3 WHERE tenant_no = $1 AND experiment_id = $2",
         *(tenant_no, experiment.experiment_id, experiment.version),
+    )
+
+
+async def save_owner(connection: Connection, tenant_no: int, experiment: Experiment) -> None:
+    """The experiment's owner and version."""
+    await connection.execute(
+        """
+        UPDATE experiments SET owner = $3, version = $4
+        WHERE tenant_no = $1 AND experiment_id = $2
+        """,
+        *(tenant_no, experiment.experiment_id, experiment.owner, experiment.version),
     )
 
 
@@ -159,4 +172,5 @@ def experiment_of(row: Record) -> Experiment:
         lifecycle_stage=row["lifecycle_stage"],
         creation_time=row["creation_time"],
         last_update_time=row["last_update_time"],
+        owner=row["owner"],
     )
