@@ -8,16 +8,21 @@ from typing import Final
 from starlette.responses import PlainTextResponse, Response
 
 from libs.common.errors import Refusal, denied, invalid, unavailable
-from libs.common.http.manners import Limits, Manners
+from libs.common.http.manners import Limits as SurfaceLimits
+from libs.common.http.manners import Manners
 from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.service import Running
 from libs.common.telemetry import metrics
 from services.gateway.credentials import presented
+from services.gateway.exchange import Passport
 from services.gateway.forwarding import forward
 from services.gateway.headers import header
+from services.gateway.limits.bodies import within_plan
+from services.gateway.limits.limits import Limits, Over
+from services.gateway.limits.needs import Needs
 from services.gateway.principals import Principals
 from services.gateway.readiness import readiness
-from services.gateway.routes import UPSTREAMS, Route, climbs, route_of
+from services.gateway.routes import UPSTREAMS, Work, climbs, route_of, work_of
 from services.gateway.settings import Settings
 
 _WORKSPACE_HEADER: Final = b"x-mlflow-workspace"
@@ -29,6 +34,7 @@ class Gateway:
     """Answers a few paths itself and hands all others to their service."""
 
     principals: Principals
+    limits: Limits
     peers: Mapping[str, ASGIApp]
     settings: Settings
     metrics_networks: tuple[IPv4Network | IPv6Network, ...]
@@ -44,16 +50,31 @@ class Gateway:
         scope["route_name"] = route.kind
         if climbs(path):
             raise invalid("Invalid path")
-        principal = None if route.public else await self._principal(route, scope)
-        await forward(
-            route.upstream,
-            self._upstream(route.upstream),
-            scope,
-            receive,
-            send,
-            principal=principal,
-            silence_seconds=self.settings.upstream_seconds,
-        )
+        passport = None if route.public else await self._passport(scope)
+        work = work_of(route, scope["method"], path)
+        needs = await self._let_in(passport, work, scope)
+        try:
+            await forward(
+                route.upstream,
+                self._upstream(route.upstream),
+                scope,
+                within_plan(receive, scope["headers"], needs.plan),
+                send,
+                principal=None if passport is None else passport.principals[route.upstream],
+                silence_seconds=self.settings.upstream_seconds,
+            )
+        finally:
+            self.limits.leave(needs)
+
+    async def _let_in(self, passport: Passport | None, work: Work, scope: Scope) -> Needs:
+        needs = self.limits.needs(passport, work)
+        try:
+            await self.limits.enter(needs, work)
+        except Over as over:
+            scope["answer_headers"] += needs.headers(over.blocked)
+            raise
+        scope["answer_headers"] += needs.headers()
+        return needs
 
     def _upstream(self, name: str) -> ASGIApp:
         # Looked up at each request: in one process the services start after one another.
@@ -62,7 +83,7 @@ class Gateway:
             raise unavailable(f"The {name} service has not started; try again.")
         return app
 
-    async def _principal(self, route: Route, scope: Scope) -> bytes:
+    async def _passport(self, scope: Scope) -> Passport:
         headers = scope["headers"]
         workspace = header(headers, _WORKSPACE_HEADER)
         if workspace is not None and workspace.strip():
@@ -72,8 +93,7 @@ class Gateway:
                 "Workspace APIs are not available: workspaces are not enabled on this server",
                 status=400,
             )
-        passport = await self.principals.passport(presented(headers))
-        return passport.principals[route.upstream]
+        return await self.principals.passport(presented(headers))
 
     async def _own(self, path: str, scope: Scope) -> Response:
         scope["route_name"] = path[1:] if path in ("/health", "/ready", "/metrics") else "unknown"
@@ -105,12 +125,13 @@ def api(running: Running) -> ASGIApp:
     """The gateway over the services it was given, which are apps in this process or remote."""
     settings: Settings = running.settings
     gateway = Gateway(
-        principals=running.state,
+        principals=running.state.principals,
+        limits=running.state.limits,
         peers=running.peers,
         settings=settings,
         metrics_networks=settings.metrics_networks(),
     )
-    limits = Limits(
+    limits = SurfaceLimits(
         hosts=_listed(running.shared.allowed_hosts), origins=_listed(running.shared.allowed_origins)
     )
     return Manners(gateway, service=running.name, tracing=running.tracing, limits=limits)

@@ -10,14 +10,14 @@ from services.gateway.principals import Principals
 
 async def forget_revoked(running: Running, event: Event) -> None:
     """A token was revoked: what it was exchanged for is not used again."""
-    principals: Principals = running.state
+    principals: Principals = running.state.principals
     revoked: TokenRevoked = event.fact
     principals.revocations.heard(revoked.token.token_id)
 
 
 async def forget_missed(running: Running) -> None:
     """The broadcast was (re)connected: what was revoked before that may have been missed."""
-    principals: Principals = running.state
+    principals: Principals = running.state.principals
     principals.revocations.connected()
 
 

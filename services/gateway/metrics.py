@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 _FOUND: Final = Counter(
     "maestro_gateway_principals_total",
@@ -20,4 +20,16 @@ SILENT_UPSTREAMS: Final = Counter(
     "maestro_gateway_silent_upstreams_total",
     "Requests given up because their service was silent.",
     ("upstream",),
+)
+LIMITED: Final = Counter(
+    "maestro_gateway_limited_total",
+    "Requests over a limit, by tier and outcome: delayed (and then served), refused.",
+    ("tier", "outcome"),
+)
+LIMITS_WAITING: Final = Gauge(
+    "maestro_gateway_limits_waiting", "Writes of running runs that are being delayed."
+)
+LIMITS_ALONE: Final = Counter(
+    "maestro_gateway_limits_alone_total",
+    "Questions for allowance that Redis did not answer, so that this gateway's share decided.",
 )

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from libs.common.contracts.auth import Tenant, TenantCreated, TokenIssued, User, UserCreated
+from libs.common.contracts.plans import FIRST_PLAN
 from libs.common.database import Connection
 from libs.common.events.outbox import Caused, Recording, UnitOfWork
 from libs.common.failpoints import reach
@@ -54,7 +55,7 @@ async def begin_once(running: Recording, encryption_key: bytes, token_file: str)
         if not token_file:
             raise FirstTokenUnwritable("Set AUTH_FIRST_TOKEN_FILE: the first token goes there.")
         owner = _Owner(uuid4(), 0, uuid4())
-        number = await add_tenant(connection, owner.tenant_id, TENANT)
+        number = await add_tenant(connection, owner.tenant_id, TENANT, FIRST_PLAN)
         owner = _Owner(owner.tenant_id, number, owner.user_id)
         await add_member(connection, number, owner.user_id, OWNER, OWNER)
         secret = await _first_token(running, connection, owner)

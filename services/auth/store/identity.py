@@ -47,17 +47,18 @@ async def has_tenant(connection: Connection) -> bool:
     return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM tenants)"))
 
 
-async def add_tenant(connection: Connection, tenant_id: UUID, name: str) -> int:
+async def add_tenant(connection: Connection, tenant_id: UUID, name: str, plan: str) -> int:
     """Add a tenant; its number. The transaction speaks for that tenant from then on."""
     row = await connection.fetchrow(
         """
         WITH added AS (
-            INSERT INTO tenants (tenant_id, name) VALUES ($1, $2) RETURNING tenant_no
+            INSERT INTO tenants (tenant_id, name, plan) VALUES ($1, $2, $3) RETURNING tenant_no
         )
         SELECT tenant_no, set_config('app.tenant', tenant_no::text, true) FROM added
         """,
         tenant_id,
         name,
+        plan,
     )
     assert row is not None
     return int(row["tenant_no"])
