@@ -27,8 +27,10 @@ async def opens(running: Running) -> AsyncIterator[State]:
     store = _redis(running.shared.redis_url) if running.shared.redis_url else None
     exchange = Exchange(running.peers, running.common.auth_client_secret, UPSTREAMS)
     principals = Principals(exchange, SharedCache(store, UPSTREAMS))
-    limits = Limits(SharedWindows(store), running.settings)
+    shared = SharedWindows(store)
+    limits = Limits(shared, running.settings)
     try:
+        await shared.open()
         yield State(principals, limits)
     finally:
         await limits.close()

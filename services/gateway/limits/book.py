@@ -51,14 +51,13 @@ class Book:
         """Spend one of each, filling them where they have run out; gives the one that is closed."""
         while not self.take(leases):
             now = self.clock()
-            lacking = []
             for lease in leases:
-                if lease.left > 0 and lease.until > now:
-                    continue
-                if lease.closed_until > now:
+                if lease.closed_until > now and not lease.spendable(now):
                     return lease
-                lacking.append(lease)
-            await self._filled(lacking)
+            # One question for all that will soon be old, instead of one for each.
+            await self._filled(
+                [lease for lease in leases if lease.old(now) or not lease.spendable(now)]
+            )
         return None
 
     async def close(self) -> None:

@@ -10,6 +10,9 @@ from services.gateway.limits.window import Given, Window
 LEASE_SECONDS: Final = 0.1
 # After this long without a question nothing of a lease matters any more.
 IDLE_SECONDS: Final = 5.0
+# Whoever must wait for one lease has those renewed too that are past this age.
+OLD_SECONDS: Final = LEASE_SECONDS / 2
+_SHORTEST: Final = 0.01
 _NOWHERE: Final = -1
 
 
@@ -49,7 +52,9 @@ class Lease:
         """What to ask for, beginning now; nothing can be spent until the answer."""
         unused, self.left = self.left, 0
         if unused:
-            self._size = max(1, self._given - unused)
+            elapsed = max(now - self._asked_at, _SHORTEST)
+            spent = (self._given - unused) * LEASE_SECONDS / elapsed
+            self._size = min(self._most, max(1, math.ceil(spent)))
             self._window.give_back(self._slot, unused)
         elif now < self.until:
             self._size = min(self._most, self._size * 2)
@@ -75,6 +80,14 @@ class Lease:
             # The answer came late; asked a moment ago, it is still within Redis' bound.
             self.until = now + 0.01
         self.free = own.free if shared is None else min(own.free, shared.free)
+
+    def spendable(self, now: float) -> bool:
+        """Whether there is something to spend."""
+        return self.left > 0 and self.until > now
+
+    def old(self, now: float) -> bool:
+        """Whether it will have to be renewed soon anyway."""
+        return self.until - now < LEASE_SECONDS - OLD_SECONDS
 
     def idle(self, now: float) -> bool:
         """Whether forgetting it changes nothing."""

@@ -12,7 +12,10 @@ from services.gateway.limits.window import SLOT_SECONDS, WINDOW_SECONDS, Given
 from services.gateway.metrics import LIMITS_ALONE
 
 ANSWER_SECONDS: Final = 0.05
-REST_SECONDS: Final = 1.0
+# After a failure Redis is not asked for so long, each time longer up to the second.
+FIRST_REST_SECONDS: Final = 0.1
+LONGEST_REST_SECONDS: Final = 2.0
+_START_SECONDS: Final = 2.0
 _FIELDS: Final = 4
 _log = logger(__name__)
 
@@ -86,6 +89,17 @@ class SharedWindows:
         self._script = None if store is None else store.register_script(SCRIPT)
         self._monotonic = monotonic
         self._resting_until = 0.0
+        self._rest = FIRST_REST_SECONDS
+
+    async def open(self) -> None:
+        """Connect and hand over the script, so that the first request does not pay for it."""
+        if self._script is None:
+            return
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await self._script(keys=[], args=[1, 1])
+        except (RedisError, OSError, TimeoutError):
+            return
 
     async def take(self, wants: Sequence[Want]) -> list[Given] | None:
         """What each window gave, in the order of `wants`; None where Redis does not say."""
@@ -98,12 +112,15 @@ class SharedWindows:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await self._script(keys=[want.key for want in wants], args=arguments)
-            return [_given(answer, number) for number in range(len(wants))]
+            given = [_given(answer, number) for number in range(len(wants))]
         except (RedisError, OSError, TimeoutError, ValueError, TypeError, IndexError) as problem:
-            self._resting_until = self._monotonic() + REST_SECONDS
+            self._resting_until = self._monotonic() + self._rest
             LIMITS_ALONE.inc()
-            _log.warning("limits_without_redis", seconds=REST_SECONDS, error=repr(problem))
+            _log.warning("limits_without_redis", seconds=self._rest, error=repr(problem))
+            self._rest = min(LONGEST_REST_SECONDS, self._rest * 2)
             return None
+        self._rest = FIRST_REST_SECONDS
+        return given
 
 
 def _given(answer: Sequence[int], number: int) -> Given:
