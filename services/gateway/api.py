@@ -17,12 +17,12 @@ from services.gateway.credentials import presented
 from services.gateway.exchange import Passport
 from services.gateway.forwarding import forward
 from services.gateway.headers import header
-from services.gateway.limits.bodies import within_plan
+from services.gateway.limits.bodies import Recognised, within_plan
 from services.gateway.limits.limits import Limits, Over
 from services.gateway.limits.needs import Needs
 from services.gateway.principals import Principals
 from services.gateway.readiness import readiness
-from services.gateway.routes import UPSTREAMS, Work, climbs, route_of, work_of
+from services.gateway.routes import UPSTREAMS, climbs, route_of, work_of
 from services.gateway.settings import Settings
 
 _WORKSPACE_HEADER: Final = b"x-mlflow-workspace"
@@ -52,13 +52,17 @@ class Gateway:
             raise invalid("Invalid path")
         passport = None if route.public else await self._passport(scope)
         work = work_of(route, scope["method"], path)
-        needs = await self._let_in(passport, work, scope)
+        needs = self.limits.needs(passport, work)
+        body = within_plan(receive, scope["headers"], needs.plan)
+        if work.of_a_running_run:
+            body = Recognised(body, scope["headers"], f"{needs.subject} {path}")
+        await self._let_in(needs, body, scope)
         try:
             await forward(
                 route.upstream,
                 self._upstream(route.upstream),
                 scope,
-                within_plan(receive, scope["headers"], needs.plan),
+                body,
                 send,
                 principal=None if passport is None else passport.principals[route.upstream],
                 silence_seconds=self.settings.upstream_seconds,
@@ -66,15 +70,13 @@ class Gateway:
         finally:
             self.limits.leave(needs)
 
-    async def _let_in(self, passport: Passport | None, work: Work, scope: Scope) -> Needs:
-        needs = self.limits.needs(passport, work)
+    async def _let_in(self, needs: Needs, body: Receive, scope: Scope) -> None:
         try:
-            await self.limits.enter(needs, work)
+            await self.limits.enter(needs, body if isinstance(body, Recognised) else None)
         except Over as over:
             scope["answer_headers"] += needs.headers(over.blocked)
             raise
         scope["answer_headers"] += needs.headers()
-        return needs
 
     def _upstream(self, name: str) -> ASGIApp:
         # Looked up at each request: in one process the services start after one another.

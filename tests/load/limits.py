@@ -148,7 +148,7 @@ async def cost(url: str | None, plan: str) -> float:
     for _ in range(PACED):
         work = work_of(route, "GET", path)
         needs = limits.needs(passport, work)
-        await limits.enter(needs, work)
+        await limits.enter(needs)
         list(needs.headers())
         limits.leave(needs)
         await asyncio.sleep(PACE)
@@ -166,14 +166,14 @@ async def warm_cost() -> tuple[float, float]:
         limits = Limits(SharedWindows(None), Settings())
         passport = holder(of=plan)
         needs = limits.needs(passport, work)
-        await limits.enter(needs, work)
+        await limits.enter(needs)
         limits.leave(needs)
         before = time.process_time()
         for _ in range(REQUESTS):
             for lease in needs.leases:
                 lease.left, lease.until = 10, float("inf")
             needs = limits.needs(passport, work)
-            await limits.enter(needs, work)
+            await limits.enter(needs)
             list(needs.headers())
             limits.leave(needs)
         found.append(MICRO * (time.process_time() - before) / REQUESTS)

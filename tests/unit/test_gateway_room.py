@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.http.types import Message
 from services.gateway.limits import line as lines
 from services.gateway.limits import room as rooms
+from services.gateway.limits.bodies import Recognised
 from services.gateway.limits.limits import Limits, Over
 from services.gateway.limits.line import Line, Ticket
 from services.gateway.limits.needs import Blocked, Needs, Tenant
@@ -32,11 +34,22 @@ async def limits(delay: float = 10.0, **numbers: int) -> AsyncIterator[Limits]:
         await made.close()
 
 
-async def ask(made: Limits, work: Work = RUNNING, subject: str = "user:1") -> int | None:
+def again(name: str) -> Recognised:
+    """A request that is the same when its name is."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    return Recognised(receive, [], name)
+
+
+async def ask(
+    made: Limits, work: Work = RUNNING, subject: str = "user:1", name: str = ""
+) -> int | None:
     """None when let in; else Retry-After."""
     needs = made.needs(holder(subject), work)
     try:
-        await made.enter(needs, work)
+        await made.enter(needs, again(name or subject) if work.of_a_running_run else None)
     except Over as over:
         return over.retry_after
     made.leave(needs)
@@ -89,6 +102,16 @@ async def test_who_comes_back_in_time_goes_before_all_who_came_later() -> None:
         assert served[0] == "early"
 
 
+async def test_a_place_is_kept_for_the_same_request_and_not_for_another() -> None:
+    async with limits(0.05, tenant_rps=1) as made:
+        assert await ask(made) is None
+        assert await ask(made, name="first") == 1
+        assert await ask(made, name="second") == 2
+        assert await ask(made, name="third") == 3
+        assert await ask(made, name="second") == 2
+        assert await ask(made, name="first") == 1
+
+
 async def test_while_others_wait_nobody_overtakes_them() -> None:
     async with limits(tenant_rps=2) as made:
         assert [await ask(made) for _ in range(2)] == [None, None]
@@ -133,7 +156,7 @@ async def test_waiting_and_kept_places_are_bounded(monkeypatch: pytest.MonkeyPat
 async def test_a_place_of_the_tenant_is_waited_for_until_a_request_ends() -> None:
     async with limits(concurrent=1) as made:
         needs = made.needs(holder(), WRITE)
-        await made.enter(needs, WRITE)
+        await made.enter(needs)
         assert await ask(made, READ) == 1
         waiting = asyncio.create_task(ask(made))
         await eventually(lambda: made._room._waiting == 1)
@@ -145,7 +168,7 @@ async def test_a_place_of_the_tenant_is_waited_for_until_a_request_ends() -> Non
 async def test_a_client_that_leaves_while_it_waits_takes_nothing_with_it() -> None:
     async with limits(concurrent=1) as made:
         needs = made.needs(holder(), WRITE)
-        await made.enter(needs, WRITE)
+        await made.enter(needs)
         waiting = [asyncio.create_task(ask(made)) for _ in range(3)]
         await eventually(lambda: made._room._waiting == 3)
         for task in waiting:
@@ -177,13 +200,15 @@ async def _walk(steps: list[tuple[str, float, bool]], new: Callable[[], Line]) -
     for number, (subject, seconds, claims) in enumerate(steps):
         if claims:
             now = seconds
-            ticket = line.claimed(subject, now)
+            ticket = line.claimed(subject.encode(), now)
             expected = kept.get(subject, [])
             while expected and expected[0][1] <= now:
                 expected.pop(0)
             assert (ticket.number if ticket else None) == (expected.pop(0)[0] if expected else None)
         else:
-            line.keep(Ticket(number, Needs(tenant, subject, plan(), (), 1)), seconds)
+            line.keep(
+                Ticket(number, Needs(tenant, subject, plan(), (), 1), subject.encode()), seconds
+            )
             kept.setdefault(subject, []).append((number, seconds))
     assert line.away == sum(map(len, kept.values()))
     line.prune(50.0)
@@ -195,9 +220,9 @@ def test_the_time_to_come_back_counts_only_those_in_the_way() -> None:
         line, tenant = Line(), Tenant()
         blocked = Blocked(tenant, "concurrent", 2, 0.0)
         for number in range(10):
-            line.keep(Ticket(number, Needs(tenant, str(number), plan(), (), 1)), 100.0)
-        last = Ticket(10, Needs(tenant, "last", plan(), (), 1))
-        first = Ticket(0, Needs(tenant, "first", plan(), (), 1))
+            line.keep(Ticket(number, Needs(tenant, "a", plan(), (), 1), bytes([number])), 100.0)
+        last = Ticket(10, Needs(tenant, "last", plan(), (), 1), b"last")
+        first = Ticket(0, Needs(tenant, "first", plan(), (), 1), b"first")
         assert line.seconds_until(last, blocked) == 6
         assert line.seconds_until(first, blocked) == 1
 

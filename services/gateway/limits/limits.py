@@ -7,6 +7,7 @@ from typing import Final
 from libs.common.contracts.plans import PLANS, Plan
 from libs.common.errors import Refusal
 from services.gateway.exchange import Passport
+from services.gateway.limits.bodies import Recognised
 from services.gateway.limits.book import Book
 from services.gateway.limits.needs import CONCURRENT, Blocked, Directory, Needs
 from services.gateway.limits.room import Room
@@ -45,22 +46,27 @@ class Limits:
             return self._directory.public()
         return self._directory.needs(passport, work.kind)
 
-    async def enter(self, needs: Needs, work: Work) -> None:
+    async def enter(self, needs: Needs, repeated: Recognised | None = None) -> None:
         """Let a request in, which must `leave` then; Over where a limit is passed.
 
-        A write of a running run waits first, and when that was not enough finds its place kept.
+        A write of a running run is one that is `repeated` when it is refused: it waits first, and
+        when that was not enough finds its place kept.
         """
         line = needs.tenant.line
+        identity = None
+        if repeated is not None and line is not None and line.away:
+            # Read before anything is taken, as a client may leave meanwhile.
+            identity = await repeated.identity()
         blocked = None if line is None else line.blocks(needs)
         if blocked is None:
             blocked = await self._admitted(needs)
         if blocked is None:
-            if work.of_a_running_run:
-                self._room.passed(needs)
+            if identity is not None:
+                self._room.passed(needs, identity)
             return
-        if not work.of_a_running_run:
+        if repeated is None:
             raise _refused(needs, blocked, math.ceil(blocked.at - self._book.clock()))
-        seconds = await self._room.wait(needs, blocked)
+        seconds = await self._room.wait(needs, blocked, await repeated.identity())
         if seconds is None:
             LIMITED.labels(blocked.tier, "delayed").inc()
             return

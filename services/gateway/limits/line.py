@@ -14,10 +14,11 @@ _NOW: Final = 0.0
 class Ticket:
     """A place in the line: lower numbers go first, and a place that is kept keeps its number."""
 
-    __slots__ = ("kept_until", "needs", "number", "served")
+    __slots__ = ("identity", "kept_until", "needs", "number", "served")
 
-    def __init__(self, number: int, needs: Needs) -> None:
+    def __init__(self, number: int, needs: Needs, identity: bytes) -> None:
         self.number = number
+        self.identity = identity
         self.needs = needs
         self.kept_until = _NOW
         self.served: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -34,7 +35,7 @@ class Line:
         self.blocked: dict[object, Blocked] = {}
         self.woken = asyncio.Event()
         self.pump: asyncio.Task[None] | None = None
-        self._away: dict[str, deque[Ticket]] = {}
+        self._away: dict[bytes, deque[Ticket]] = {}
         self.away = 0
 
     def blocks(self, needs: Needs) -> Blocked | None:
@@ -60,20 +61,20 @@ class Line:
             self.waiting.remove(ticket)
 
     def keep(self, ticket: Ticket, until: float) -> None:
-        """Keep the ticket's place for its principal, who may come back until then."""
+        """Keep the ticket's place for the same request, which may come back until then."""
         ticket.kept_until = until
         ticket.served = asyncio.get_running_loop().create_future()
-        self._away.setdefault(ticket.needs.subject, deque()).append(ticket)
+        self._away.setdefault(ticket.identity, deque()).append(ticket)
         self.away += 1
 
-    def claimed(self, subject: str, now: float) -> Ticket | None:
-        """The first place that is still kept for a principal, which is back."""
-        kept = self._away.get(subject)
+    def claimed(self, identity: bytes, now: float) -> Ticket | None:
+        """The first place that is still kept for a request, which is back."""
+        kept = self._away.get(identity)
         while kept:
             ticket = kept.popleft()
             self.away -= 1
             if not kept:
-                del self._away[subject]
+                del self._away[identity]
             if ticket.kept_until > now:
                 return ticket
         return None
@@ -81,13 +82,13 @@ class Line:
     def prune(self, now: float) -> int:
         """Forget the places that nobody came back for; how many there were."""
         before = self.away
-        for subject in list(self._away):
-            left = deque(ticket for ticket in self._away[subject] if ticket.kept_until > now)
-            self.away -= len(self._away[subject]) - len(left)
+        for identity in list(self._away):
+            left = deque(ticket for ticket in self._away[identity] if ticket.kept_until > now)
+            self.away -= len(self._away[identity]) - len(left)
             if left:
-                self._away[subject] = left
+                self._away[identity] = left
             else:
-                del self._away[subject]
+                del self._away[identity]
         return before - self.away
 
     def seconds_until(self, ticket: Ticket, blocked: Blocked) -> int:

@@ -41,13 +41,13 @@ class Room:
         self._waiting = 0
         self._kept = 0
 
-    async def wait(self, needs: Needs, blocked: Blocked) -> int | None:
+    async def wait(self, needs: Needs, blocked: Blocked, identity: bytes) -> int | None:
         """None when the request's turn has come; else in how many seconds to come back.
 
-        Whoever comes back in time stands where they stood: before all who came later.
+        A request that comes back in time stands where it stood: before all that came later.
         """
         line = self._line(needs.tenant)
-        ticket = self._claimed(line, needs) or Ticket(next(self._numbers), needs)
+        ticket = self._claimed(line, identity) or Ticket(next(self._numbers), needs, identity)
         if self._waiting >= MOST_WAITING or len(line.waiting) >= MOST_WAITING_OF_A_TENANT:
             return self._keep(line, ticket, blocked)
         ticket.needs = needs
@@ -56,11 +56,10 @@ class Room:
             return None
         return self._keep(line, ticket, line.blocked.get(blocked.by, blocked))
 
-    def passed(self, needs: Needs) -> None:
-        """A request went through at once: a place that was kept for its principal is used up."""
-        line = needs.tenant.line
-        if line is not None and line.away:
-            self._claimed(line, needs)
+    def passed(self, needs: Needs, identity: bytes) -> None:
+        """A request went through at once: a place that was kept for it is not needed any more."""
+        if needs.tenant.line is not None:
+            self._claimed(needs.tenant.line, identity)
 
     def left(self, tenant: Tenant) -> None:
         """A place of the tenant is free."""
@@ -79,9 +78,9 @@ class Room:
             tenant.line = self._lines[tenant] = Line()
         return tenant.line
 
-    def _claimed(self, line: Line, needs: Needs) -> Ticket | None:
+    def _claimed(self, line: Line, identity: bytes) -> Ticket | None:
         before = line.away
-        ticket = line.claimed(needs.subject, self._clock())
+        ticket = line.claimed(identity, self._clock())
         self._kept -= before - line.away
         return ticket
 
