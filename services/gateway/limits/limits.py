@@ -9,6 +9,7 @@ from libs.common.errors import Refusal
 from services.gateway.exchange import Passport
 from services.gateway.limits.bodies import Recognised
 from services.gateway.limits.book import Book
+from services.gateway.limits.brake import Brake
 from services.gateway.limits.needs import CONCURRENT, Blocked, Directory, Needs
 from services.gateway.limits.room import Room
 from services.gateway.limits.shared import SharedWindows
@@ -38,6 +39,7 @@ class Limits:
         self._directory = Directory(
             self._book, plans, platform_rps=settings.platform_rps, replicas=settings.replicas
         )
+        self._brake = Brake(self._book.clock)
         self._room = Room(self._admitted, self._book.clock, settings.delay_seconds)
 
     def needs(self, passport: Passport | None, work: Work) -> Needs:
@@ -65,12 +67,16 @@ class Limits:
                 self._room.passed(needs, identity)
             return
         if repeated is None:
-            raise _refused(needs, blocked, math.ceil(blocked.at - self._book.clock()))
-        seconds = await self._room.wait(needs, blocked, await repeated.identity())
-        if seconds is None:
+            seconds = math.ceil(blocked.at - self._book.clock())
+            await self._brake.hold(needs.tenant)
+            raise _refused(needs, blocked, seconds)
+        told = await self._room.wait(needs, blocked, await repeated.identity())
+        if told is None:
             LIMITED.labels(blocked.tier, "delayed").inc()
             return
-        raise _refused(needs, blocked, seconds)
+        if self._room.full(needs.tenant):
+            await self._brake.hold(needs.tenant)
+        raise _refused(needs, blocked, told)
 
     def leave(self, needs: Needs) -> None:
         """A request that was let in is over."""

@@ -8,7 +8,7 @@ from libs.common.contracts.plans import DEFAULT_PLAN, Plan
 from services.gateway.exchange import Passport
 from services.gateway.limits.book import Book
 from services.gateway.limits.lease import Lease
-from services.gateway.limits.window import WINDOW_SECONDS
+from services.gateway.limits.window import WINDOW_SECONDS, Window
 from services.gateway.routes import RouteClass
 
 if TYPE_CHECKING:
@@ -22,13 +22,14 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Tenant:
-    """How many requests of a tenant are under way here, and the line of those that wait."""
+    """A tenant's requests here: those under way, the line of those that wait, the refusals."""
 
-    __slots__ = ("line", "open")
+    __slots__ = ("line", "open", "refusals")
 
     def __init__(self) -> None:
         self.open = 0
         self.line: Line | None = None
+        self.refusals: Window | None = None
 
 
 class Blocked(NamedTuple):

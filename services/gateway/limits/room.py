@@ -18,6 +18,7 @@ MOST_KEPT_OF_A_TENANT: Final = 1_000
 # How much later than told a client may come back to its place.
 KEPT_SECONDS: Final = 30.0
 _SHORTEST: Final = 0.001
+_STRIDE_SECONDS: Final = 0.02
 
 
 class Room:
@@ -48,13 +49,19 @@ class Room:
         """
         line = self._line(needs.tenant)
         ticket = self._claimed(line, identity) or Ticket(next(self._numbers), needs, identity)
-        if self._waiting >= MOST_WAITING or len(line.waiting) >= MOST_WAITING_OF_A_TENANT:
+        if self.full(needs.tenant):
             return self._keep(line, ticket, blocked)
         ticket.needs = needs
         await self._served(line, ticket, blocked)
         if ticket.served.done():
             return None
         return self._keep(line, ticket, line.blocked.get(blocked.by, blocked))
+
+    def full(self, tenant: Tenant) -> bool:
+        """Whether no more requests of a tenant may wait."""
+        line = tenant.line
+        of_it = 0 if line is None else len(line.waiting)
+        return self._waiting >= MOST_WAITING or of_it >= MOST_WAITING_OF_A_TENANT
 
     def passed(self, needs: Needs, identity: bytes) -> None:
         """A request went through at once: a place that was kept for it is not needed any more."""
@@ -122,13 +129,15 @@ class Room:
         try:
             while line.waiting:
                 line.woken.clear()
-                await self._serve(line)
+                pause = await self._serve(line)
                 if not line.waiting:
                     break
+                if pause:
+                    await asyncio.sleep(pause)
+                    continue
                 soonest = min((found.at for found in line.blocked.values()), default=0.0)
-                pause = max(_SHORTEST, soonest - self._clock())
                 try:
-                    async with asyncio.timeout(pause):
+                    async with asyncio.timeout(max(_SHORTEST, soonest - self._clock())):
                         await line.woken.wait()
                 except TimeoutError:
                     continue
@@ -139,8 +148,13 @@ class Room:
                 self._lines.pop(tenant, None)
                 tenant.line = None
 
-    async def _serve(self, line: Line) -> None:
-        """One walk along the line."""
+    async def _serve(self, line: Line) -> float:
+        """One walk along the line; after how many seconds it goes on where all is not served yet.
+
+        What a second allows is not let go at once, but over half a second: who waits has time, and
+        other tenants' requests get between.
+        """
+        served = 0
         blocked: dict[object, Blocked] = {}
         for ticket in tuple(line.waiting):
             needs = ticket.needs
@@ -152,6 +166,12 @@ class Room:
             elif ticket in line.waiting:
                 line.waiting.remove(ticket)
                 ticket.served.set_result(None)
+                served += 1
+                pace = min((lease.limit for lease in needs.leases), default=0)
+                if pace and served >= pace * _STRIDE_SECONDS:
+                    line.blocked = {**line.blocked, **blocked}
+                    return served / pace / 2
             elif needs.places:  # it has left meanwhile
                 needs.tenant.open -= 1
         line.blocked = blocked
+        return 0.0
