@@ -20,6 +20,7 @@ from services.gateway.headers import header
 from services.gateway.limits.bodies import Recognised, within_plan
 from services.gateway.limits.limits import Limits, Over
 from services.gateway.limits.needs import Needs
+from services.gateway.limits.strangers import Strangers
 from services.gateway.principals import Principals
 from services.gateway.readiness import readiness
 from services.gateway.routes import UPSTREAMS, climbs, route_of, work_of
@@ -35,6 +36,7 @@ class Gateway:
 
     principals: Principals
     limits: Limits
+    strangers: Strangers
     peers: Mapping[str, ASGIApp]
     settings: Settings
     metrics_networks: tuple[IPv4Network | IPv6Network, ...]
@@ -95,7 +97,16 @@ class Gateway:
                 "Workspace APIs are not available: workspaces are not enabled on this server",
                 status=400,
             )
-        return await self.principals.passport(presented(headers))
+        given, client = presented(headers), scope.get("client")
+        address = None if client is None else client[0]
+        if not self.principals.knows(given):
+            self.strangers.check(address)
+        try:
+            return await self.principals.passport(given)
+        except Refusal as refusal:
+            if refusal.status == 401:
+                self.strangers.failed(address)
+            raise
 
     async def _own(self, path: str, scope: Scope) -> Response:
         scope["route_name"] = path[1:] if path in ("/health", "/ready", "/metrics") else "unknown"
@@ -129,6 +140,7 @@ def api(running: Running) -> ASGIApp:
     gateway = Gateway(
         principals=running.state.principals,
         limits=running.state.limits,
+        strangers=Strangers(),
         peers=running.peers,
         settings=settings,
         metrics_networks=settings.metrics_networks(),

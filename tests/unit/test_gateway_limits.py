@@ -12,6 +12,7 @@ from services.gateway.limits.bodies import MOST_READ_AHEAD, Recognised, within_p
 from services.gateway.limits.brake import AT_ONCE
 from services.gateway.limits.limits import Limits, Over
 from services.gateway.limits.shared import SharedWindows
+from services.gateway.limits.strangers import MOST_ADDRESSES, MOST_FAILURES, Strangers
 from services.gateway.routes import (
     ARTIFACT,
     READ,
@@ -23,6 +24,7 @@ from services.gateway.routes import (
     work_of,
 )
 from services.gateway.settings import Settings
+from tests.unit.gateway_doubles import Clock
 from tests.unit.limit_doubles import holder, plan
 
 
@@ -140,6 +142,32 @@ async def test_who_floods_gets_refusals_late_and_others_at_once() -> None:
     answers = await asyncio.gather(*held, return_exceptions=True)
     assert time.monotonic() - began >= 0.5
     assert all(answer is None or isinstance(answer, Over) for answer in answers)
+
+
+def test_an_address_that_keeps_failing_is_stopped_for_a_while_and_others_are_not() -> None:
+    clock = Clock()
+    strangers = Strangers(clock)
+    for _ in range(MOST_FAILURES):
+        strangers.check("10.0.0.1")
+        strangers.failed("10.0.0.1")
+    with pytest.raises(Refusal) as refused:
+        strangers.check("10.0.0.1")
+    assert (refused.value.status, refused.value.retry_after) == (429, 61)
+    strangers.check("10.0.0.2")
+    strangers.check(None)
+    clock.now += 61
+    strangers.check("10.0.0.1")
+
+
+def test_an_ipv6_host_does_not_escape_into_its_network_and_memory_is_bounded() -> None:
+    strangers = Strangers(Clock())
+    for number in range(MOST_FAILURES):
+        strangers.failed(f"2001:db8::{number:x}")
+    with pytest.raises(Refusal):
+        strangers.check("2001:db8::ffff")
+    for number in range(3 * MOST_ADDRESSES):
+        strangers.failed(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+    assert len(strangers._failures) == MOST_ADDRESSES
 
 
 class Coming:

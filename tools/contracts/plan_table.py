@@ -42,7 +42,10 @@ def placed(text: str, plans: Iterable[Plan]) -> str:
 
 def table(plans: list[Plan]) -> str:
     """The table in Markdown, a column for each plan."""
-    lines = ["| | " + " | ".join(plan.name for plan in plans) + " |", "|---" * (len(plans) + 1) + "|"]
+    lines = [
+        "| | " + " | ".join(plan.name for plan in plans) + " |",
+        "|---" * (len(plans) + 1) + "|",
+    ]
     for field in msgspec.structs.fields(Plan):
         if field.name == "name":
             continue

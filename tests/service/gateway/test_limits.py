@@ -17,6 +17,7 @@ from libs.common.http.calling import Reply
 from libs.embedded.home import Home
 from libs.embedded.redis import Redis
 from services.gateway.limits.lease import most_held
+from services.gateway.limits.strangers import MOST_FAILURES
 from tests.service.auth.installation import Auth
 from tests.service.gateway.front import RUNS, Front, decoded, listening, opened
 from tests.waiting import eventually
@@ -186,6 +187,25 @@ async def test_a_running_runs_writes_are_delayed_and_all_are_served(auth: Auth) 
         began = time.monotonic()
         assert await statuses(front, 3 * PRINCIPAL, LOG, "POST") == {200: 3 * PRINCIPAL}
         assert time.monotonic() - began > 1.5
+
+
+async def test_wrong_tokens_in_great_number_are_stopped_and_right_ones_are_not(auth: Auth) -> None:
+    await on_plan(auth, "unlimited")
+    async with (
+        opened(auth, MAESTRO_INSTANCE="strangers") as front,
+        listening(front.app) as url,
+        aiohttp.ClientSession() as session,
+    ):
+
+        async def status(token: str) -> int:
+            headers = {"Authorization": f"Bearer {token}"}
+            async with session.get(url + RUNS, headers=headers) as reply:
+                return reply.status
+
+        assert await status(auth.first_token) == 200
+        seen = Counter([await status(f"wrong-{number}") for number in range(310)])
+        assert seen == {401: MOST_FAILURES, 429: 10}
+        assert await status(auth.first_token) == 200
 
 
 async def test_a_body_larger_than_the_plans_is_refused(auth: Auth) -> None:
