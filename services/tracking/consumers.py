@@ -1,4 +1,5 @@
-"""Events in: the registry's versions leave a tag on the logged models they were made of.
+"""Events in: the registry's versions leave a tag on the logged models they were made of, and the
+plan of a tenant says how much it may store.
 
 A fact carries the version's state and count, and an older one changes nothing: late, doubled and
 redriven facts do no harm.
@@ -7,6 +8,7 @@ redriven facts do no harm.
 from typing import Final
 
 from libs.common.contracts import registry
+from libs.common.contracts.auth import TENANTS
 from libs.common.events.envelope import Event
 from libs.common.events.outbox import UnitOfWork
 from libs.common.service import Subscription
@@ -22,6 +24,22 @@ SET model_id = excluded.model_id, version = excluded.version, gone = excluded.go
 WHERE v.version < excluded.version
 RETURNING true
 """
+
+
+_LEARN_PLAN: Final = """
+INSERT INTO tenant_plans AS p (tenant_no, plan, version) VALUES ($1, $2, $3)
+ON CONFLICT (tenant_no) DO UPDATE SET plan = excluded.plan, version = excluded.version
+WHERE p.version < excluded.version
+"""
+
+
+async def on_tenant(work: UnitOfWork, event: Event) -> None:
+    """A tenant's plan as it stands now."""
+    plan: str = event.fact.tenant.plan
+    await work.connection.execute(_LEARN_PLAN, event.tenant_no, plan, event.version)
+
+
+PLANS: Final = Subscription("plans", (TENANTS,), any_fact=on_tenant)
 
 
 async def on_model_version(work: UnitOfWork, event: Event) -> None:

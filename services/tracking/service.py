@@ -8,7 +8,7 @@ from libs.common.contracts.tracking import EXPERIMENTS, LOGGED_MODELS, RUN_METRI
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
-from services.tracking.consumers import MODEL_VERSIONS
+from services.tracking.consumers import MODEL_VERSIONS, PLANS
 from services.tracking.queries.snapshots import (
     EXPERIMENT_SNAPSHOT,
     LOGGED_MODEL_SNAPSHOT,
@@ -22,6 +22,7 @@ _TENANT_TABLES: Final = (
     *("metric_keys", "metric_contexts", "metric_points", "latest_metrics"),
     *("datasets", "inputs", "input_tags", "run_models"),
     *("logged_models", "logged_model_params", "logged_model_tags", "model_versions"),
+    *("tenant_plans", "run_usage", "artifact_usage"),
 )
 
 SERVICE: Final = Service(
@@ -29,7 +30,7 @@ SERVICE: Final = Service(
     settings=Settings,
     api=api,
     publishes=(EXPERIMENTS, RUNS, LOGGED_MODELS, RUN_METRICS),
-    subscriptions=(KNOWN_TENANTS, ACCESS_CHANGES, MODEL_VERSIONS),
+    subscriptions=(KNOWN_TENANTS, ACCESS_CHANGES, MODEL_VERSIONS, PLANS),
     migrations=Path(__file__).with_name("migrations"),
     tables=dict.fromkeys(_TENANT_TABLES, "tenant"),
     peers=("auth",),

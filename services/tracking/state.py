@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 from libs.common.service import Running
 from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.artifacts.opening import open_store
+from services.tracking.model.usage import Seen
 
 
 @dataclass(slots=True)
 class State:
-    """The store of artifacts, and the tenants whose `Default` experiment is known to be there."""
+    """The store of artifacts, and the tenants whose `Default` experiment is known to be there.
+
+    `usage` is what tenants were last seen to have used.
+    """
 
     artifacts: ArtifactStore
     with_default: set[int] = field(default_factory=set)
+    usage: Seen = field(default_factory=Seen)
 
 
 @asynccontextmanager

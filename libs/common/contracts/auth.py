@@ -8,12 +8,16 @@ from libs.common.contracts.topic import Topic
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant as other services know it; `tenant_no` is its short number in their tables."""
+    """A tenant as other services know it; `tenant_no` is its short number in their tables.
+
+    `plan` names one of `libs.common.contracts.plans`; it is empty in facts older than plans.
+    """
 
     tenant: str
     tenant_no: int
     name: str
     status: str
+    plan: str = ""
 
 
 class TenantCreated(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +28,7 @@ class TenantCreated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TenantChanged(msgspec.Struct, frozen=True, kw_only=True):
-    """A tenant was renamed, suspended or resumed."""
+    """A tenant was renamed, suspended or resumed, or its plan changed."""
 
     version: int
     tenant: Tenant
