@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.http.types import Message
+from services.gateway.limits import brake
 from services.gateway.limits import line as lines
 from services.gateway.limits import room as rooms
 from services.gateway.limits.bodies import Recognised
@@ -112,18 +113,18 @@ async def test_a_place_is_kept_for_the_same_request_and_not_for_another() -> Non
         assert await ask(made, name="first") == 1
 
 
-async def test_while_others_wait_nobody_overtakes_them() -> None:
-    async with limits(tenant_rps=2) as made:
-        assert [await ask(made) for _ in range(2)] == [None, None]
-        first = asyncio.create_task(ask(made))
-        await eventually(lambda: made._room._waiting == 1)
-        while not first.done():
-            got = await ask(made, READ, subject="reader")
-            if got is None:
-                # The second unit of the window is free once the one that waits has its own.
-                assert first.done() or made._room._waiting == 0
-            await asyncio.sleep(0.005)
-        assert await first is None
+async def test_while_others_wait_nobody_overtakes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brake, "AT_ONCE", 10_000)
+    async with limits(tenant_rps=4) as made:
+        assert [await ask(made) for _ in range(4)] == [None] * 4
+        waiting = [asyncio.create_task(ask(made)) for _ in range(6)]
+        await eventually(lambda: made._room._waiting == 6)
+        overtook = 0
+        while made._room._waiting:
+            overtook += await ask(made, READ, subject="reader") is None and made._room._waiting > 0
+            await asyncio.sleep(0.002)
+        assert overtook == 0
+        assert await asyncio.gather(*waiting) == [None] * 6
 
 
 async def test_one_principals_limit_does_not_hold_up_another() -> None:
