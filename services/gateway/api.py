@@ -8,7 +8,8 @@ from typing import Final
 from starlette.responses import PlainTextResponse, Response
 
 from libs.common.errors import Refusal, denied, invalid, unavailable
-from libs.common.http.manners import Limits, Manners
+from libs.common.http.manners import Limits as SurfaceLimits
+from libs.common.http.manners import Manners
 from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.service import Running
 from libs.common.telemetry import metrics
@@ -17,9 +18,13 @@ from services.gateway.credentials import presented
 from services.gateway.exchange import Passport
 from services.gateway.forwarding import forward
 from services.gateway.headers import header
+from services.gateway.limits.bodies import Recognised, within_plan
+from services.gateway.limits.limits import Limits, Over
+from services.gateway.limits.needs import Needs
+from services.gateway.limits.strangers import Strangers
 from services.gateway.principals import Principals
 from services.gateway.readiness import readiness
-from services.gateway.routes import UPSTREAMS, climbs, route_of
+from services.gateway.routes import UPSTREAMS, climbs, route_of, work_of
 from services.gateway.settings import Settings
 
 _WORKSPACE_HEADER: Final = b"x-mlflow-workspace"
@@ -31,6 +36,8 @@ class Gateway:
     """Answers a few paths itself and hands all others to their service."""
 
     principals: Principals
+    limits: Limits
+    strangers: Strangers
     peers: Mapping[str, ASGIApp]
     settings: Settings
     metrics_networks: tuple[IPv4Network | IPv6Network, ...]
@@ -47,17 +54,35 @@ class Gateway:
         if climbs(path):
             raise invalid("Invalid path")
         passport = None if route.public else await self._passport(scope)
+        work = work_of(route, scope["method"], path)
+        needs = self.limits.needs(passport, work)
+        body = within_plan(receive, scope["headers"], needs.plan)
+        if work.of_a_running_run:
+            body = Recognised(body, scope["headers"], f"{needs.subject} {path}")
+        # Open from here on: what is revoked while it waits for its turn is not forwarded.
         with self.principals.open_requests.entered(passport) as request:
-            await forward(
-                route.upstream,
-                self._upstream(route.upstream),
-                scope,
-                receive,
-                send,
-                principal=None if passport is None else passport.principals[route.upstream],
-                silence_seconds=self.settings.upstream_seconds,
-                request=request,
-            )
+            await self._let_in(needs, body, scope)
+            try:
+                await forward(
+                    route.upstream,
+                    self._upstream(route.upstream),
+                    scope,
+                    body,
+                    send,
+                    principal=None if passport is None else passport.principals[route.upstream],
+                    silence_seconds=self.settings.upstream_seconds,
+                    request=request,
+                )
+            finally:
+                self.limits.leave(needs)
+
+    async def _let_in(self, needs: Needs, body: Receive, scope: Scope) -> None:
+        try:
+            await self.limits.enter(needs, body if isinstance(body, Recognised) else None)
+        except Over as over:
+            scope["answer_headers"] += needs.headers(over.blocked)
+            raise
+        scope["answer_headers"] += needs.headers()
 
     def _upstream(self, name: str) -> ASGIApp:
         # Looked up at each request: in one process the services start after one another.
@@ -74,7 +99,16 @@ class Gateway:
             name = workspace.strip().decode("latin-1")
             check_name(name)
             found = replace(found, workspace=name)
-        return await self.principals.passport(found)
+        client = scope.get("client")
+        address = None if client is None else client[0]
+        if not self.principals.knows(found):
+            self.strangers.check(address)
+        try:
+            return await self.principals.passport(found)
+        except Refusal as refusal:
+            if refusal.status == 401:
+                self.strangers.failed(address)
+            raise
 
     async def _own(self, path: str, scope: Scope) -> Response:
         scope["route_name"] = path[1:] if path in ("/health", "/ready", "/metrics") else "unknown"
@@ -106,12 +140,14 @@ def api(running: Running) -> ASGIApp:
     """The gateway over the services it was given, which are apps in this process or remote."""
     settings: Settings = running.settings
     gateway = Gateway(
-        principals=running.state,
+        principals=running.state.principals,
+        limits=running.state.limits,
+        strangers=Strangers(),
         peers=running.peers,
         settings=settings,
         metrics_networks=settings.metrics_networks(),
     )
-    limits = Limits(
+    limits = SurfaceLimits(
         hosts=_listed(running.shared.allowed_hosts), origins=_listed(running.shared.allowed_origins)
     )
     return Manners(gateway, service=running.name, tracing=running.tracing, limits=limits)

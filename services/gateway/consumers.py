@@ -23,14 +23,14 @@ from services.gateway.principals import Principals
 
 async def drop_token(running: Running, event: Event) -> None:
     """A token was revoked: what it was exchanged for is not used again."""
-    principals: Principals = running.state
+    principals: Principals = running.state.principals
     revoked: TokenRevoked = event.fact
     _count(news=principals.revocations.token_revoked(revoked.token.token_id))
 
 
 async def drop_subject(running: Running, event: Event) -> None:
     """A subject's role, grants or status changed: what was minted before is not used again."""
-    principals: Principals = running.state
+    principals: Principals = running.state.principals
     changed: AccessChanged = event.fact
     news = principals.revocations.access_changed(
         event.tenant_no,
@@ -43,7 +43,7 @@ async def drop_subject(running: Running, event: Event) -> None:
 
 async def drop_tenant(running: Running, event: Event) -> None:
     """A tenant was suspended: what its members hold is not used again."""
-    principals: Principals = running.state
+    principals: Principals = running.state.principals
     changed: TenantChanged = event.fact
     if changed.tenant.status == "suspended":
         tenant_no = changed.tenant.tenant_no
@@ -52,7 +52,7 @@ async def drop_tenant(running: Running, event: Event) -> None:
 
 async def drop_workspace(running: Running, event: Event) -> None:
     """A workspace was deleted: nobody works in it any more."""
-    principals: Principals = running.state
+    principals: Principals = running.state.principals
     deleted: WorkspaceDeleted = event.fact
     workspace_id = deleted.workspace.workspace_id
     _count(news=principals.revocations.workspace_deleted(event.tenant_no, workspace_id))
@@ -60,7 +60,7 @@ async def drop_workspace(running: Running, event: Event) -> None:
 
 async def confirm(running: Running, event: Event) -> None:
     """A heartbeat: all that ended before it was told."""
-    principals: Principals = running.state
+    principals: Principals = running.state.principals
     beat: HeartbeatSent = event.fact
     told_at = datetime.fromisoformat(event.time).timestamp()
     principals.confirmation.heartbeat(told_at, beat.last_revocation)
@@ -68,7 +68,7 @@ async def confirm(running: Running, event: Event) -> None:
 
 async def ask_for_missed(running: Running) -> None:
     """The broadcast was (re)connected: what was revoked before that is asked for."""
-    principals: Principals = running.state
+    principals: Principals = running.state.principals
     principals.confirmation.connected()
 
 

@@ -39,3 +39,15 @@ REQUESTS_CUT: Final = Counter(
     "maestro_gateway_requests_cut_total",
     "Requests under way that were cut because their caller was revoked.",
 )
+LIMITED: Final = Counter(
+    "maestro_gateway_limited_total",
+    "Requests over a limit, by tier and outcome: delayed (and then served), refused.",
+    ("tier", "outcome"),
+)
+LIMITS_WAITING: Final = Gauge(
+    "maestro_gateway_limits_waiting", "Writes of running runs that are being delayed."
+)
+LIMITS_ALONE: Final = Counter(
+    "maestro_gateway_limits_alone_total",
+    "Questions for allowance that Redis did not answer, so that this gateway's share decided.",
+)

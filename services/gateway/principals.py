@@ -71,6 +71,11 @@ class Principals:
             # The way it came is this request's own, though the answer may be another's.
             raise presented.refusal(str(rejected)) from None
 
+    def knows(self, presented: Presented) -> bool:
+        """Whether a passport of the credential is at hand."""
+        known = self._passports.get(presented.key())
+        return known is not None and known.expires_at > self._clock()
+
     async def _find(self, presented: Presented, key: bytes) -> Passport:
         now = self._clock()
         known = self._passports.get(key)

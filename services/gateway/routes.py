@@ -6,9 +6,18 @@ know the rest. Anything that is not here is answered with 404.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 _DEPTH: Final = 4
+
+RouteClass = Literal["read", "write", "search", "artifact"]
+
+
+class Work(NamedTuple):
+    """What a request is to the limits: its route class, and whether a running run waits for it."""
+
+    kind: RouteClass
+    of_a_running_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,41 @@ def route_of(path: str) -> Route | None:
     if route is not None and route.public and len(parts) > _DEPTH + 1:
         return None
     return route
+
+
+READ: Final = Work("read")
+WRITE: Final = Work("write")
+SEARCH: Final = Work("search")
+ARTIFACT: Final = Work("artifact")
+RUNNING: Final = Work("write", of_a_running_run=True)
+_SEARCHES: Final = frozenset(
+    {
+        *("search", "search-datasets"),
+        *("get-history", "get-history-bulk", "get-history-bulk-interval"),
+    }
+)
+_READS_BY_POST: Final = frozenset({"get-latest-versions"})
+# What a training does while it runs: these are delayed before they are refused.
+_OF_A_RUNNING_RUN: Final = frozenset(
+    {
+        *("log-metric", "log-batch", "log-parameter", "log-model", "log-inputs", "outputs"),
+        *("set-tag", "delete-tag", "update"),
+    }
+)
+
+
+def work_of(route: Route, method: str, path: str) -> Work:
+    """What a request is to the limits."""
+    if route.kind == "artifact-bytes":
+        return ARTIFACT
+    last = path[path.rfind("/") + 1 :]
+    if last in _SEARCHES:
+        return SEARCH
+    if method in {"GET", "HEAD"} or last in _READS_BY_POST:
+        return READ
+    if route.kind == "runs" and last in _OF_A_RUNNING_RUN:
+        return RUNNING
+    return WRITE
 
 
 def climbs(path: str) -> bool:

@@ -12,22 +12,29 @@ from libs.common.service import Running, Service
 from services.gateway.api import api
 from services.gateway.consumers import REVOCATIONS
 from services.gateway.exchange import Exchange
+from services.gateway.limits.limits import Limits
+from services.gateway.limits.shared import SharedWindows
 from services.gateway.principals import Principals
 from services.gateway.routes import UPSTREAMS
 from services.gateway.settings import Settings
 from services.gateway.shared_cache import ANSWER_SECONDS, SharedCache
+from services.gateway.state import State
 from services.gateway.workers import confirm_revocations
 
 
 @asynccontextmanager
-async def opens(running: Running) -> AsyncIterator[Principals]:
-    """The principals' cache, over Redis where there is one, for as long as the gateway lives."""
+async def opens(running: Running) -> AsyncIterator[State]:
+    """Principals and limits, over Redis where there is one, for as long as the gateway lives."""
     store = _redis(running.shared.redis_url) if running.shared.redis_url else None
     exchange = Exchange(running.peers, running.common.auth_client_secret, UPSTREAMS)
     principals = Principals(exchange, SharedCache(store, UPSTREAMS))
+    shared = SharedWindows(store)
+    limits = Limits(shared, running.settings)
     try:
-        yield principals
+        await shared.open()
+        yield State(principals, limits)
     finally:
+        await limits.close()
         await principals.close()
         if store is not None:
             await store.aclose()

@@ -7,5 +7,5 @@ from services.gateway.principals import Principals
 
 async def confirm_revocations(running: Running) -> None:
     """See to it that revocations arrive, by the feed where the broadcast is silent; forever."""
-    principals: Principals = running.state
+    principals: Principals = running.state.principals
     await principals.confirmation.run(asks_feed(running.common.auth_client_secret, running.peers))

@@ -8,6 +8,7 @@ harm.
 from typing import Final
 
 from libs.common.contracts import registry
+from libs.common.contracts.auth import TENANTS
 from libs.common.contracts.tracking import EXPERIMENTS, ExperimentChanged
 from libs.common.events.envelope import Event
 from libs.common.events.outbox import UnitOfWork
@@ -26,6 +27,22 @@ SET model_id = excluded.model_id, version = excluded.version, gone = excluded.go
 WHERE v.version < excluded.version
 RETURNING true
 """
+
+
+_LEARN_PLAN: Final = """
+INSERT INTO tenant_plans AS p (tenant_no, plan, version) VALUES ($1, $2, $3)
+ON CONFLICT (tenant_no) DO UPDATE SET plan = excluded.plan, version = excluded.version
+WHERE p.version < excluded.version
+"""
+
+
+async def on_tenant(work: UnitOfWork, event: Event) -> None:
+    """A tenant's plan as it stands now."""
+    plan: str = event.fact.tenant.plan
+    await work.connection.execute(_LEARN_PLAN, event.tenant_no, plan, event.version)
+
+
+PLANS: Final = Subscription("plans", (TENANTS,), any_fact=on_tenant)
 
 
 async def on_model_version(work: UnitOfWork, event: Event) -> None:

@@ -9,7 +9,7 @@ from libs.common.leaving import TABLE, WHY_PLATFORM, WORKSPACES_LEAVE
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
-from services.tracking.consumers import EXPERIMENT_CHANGES, MODEL_VERSIONS
+from services.tracking.consumers import EXPERIMENT_CHANGES, MODEL_VERSIONS, PLANS
 from services.tracking.queries.snapshots import (
     EXPERIMENT_SNAPSHOT,
     LOGGED_MODEL_SNAPSHOT,
@@ -24,6 +24,7 @@ _TENANT_TABLES: Final = (
     *("metric_keys", "metric_contexts", "metric_points", "latest_metrics"),
     *("datasets", "inputs", "input_tags", "run_models"),
     *("logged_models", "logged_model_params", "logged_model_tags", "model_versions"),
+    *("tenant_plans", "run_usage", "artifact_usage"),
 )
 
 SERVICE: Final = Service(
@@ -36,6 +37,7 @@ SERVICE: Final = Service(
         ACCESS_CHANGES,
         MODEL_VERSIONS,
         EXPERIMENT_CHANGES,
+        PLANS,
         WORKSPACES_LEAVE,
     ),
     workers=(clear_workspaces,),

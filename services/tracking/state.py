@@ -8,15 +8,20 @@ from libs.common.service import Running
 from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.artifacts.opening import open_store
 from services.tracking.known import Known
+from services.tracking.model.usage import Seen
 
 
 @dataclass(slots=True)
 class State:
-    """The store of artifacts, what is known of experiments, and whose `Default` is there."""
+    """The store of artifacts, what is known of experiments, and whose `Default` is there.
+
+    `usage` is what tenants were last seen to have used.
+    """
 
     artifacts: ArtifactStore
     known: Known = field(default_factory=Known)
     with_default: set[int] = field(default_factory=set)
+    usage: Seen = field(default_factory=Seen)
 
 
 @asynccontextmanager

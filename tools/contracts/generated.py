@@ -3,6 +3,7 @@
 import tomllib
 from pathlib import Path
 
+from libs.common.contracts.plans import PLANS
 from tools.contracts import (
     asyncapi,
     event_table,
@@ -10,6 +11,7 @@ from tools.contracts import (
     metric_table,
     openapi,
     permission_table,
+    plan_table,
     route_table,
     settings_table,
 )
@@ -21,6 +23,7 @@ def generated_files(root: Path, landscape: Landscape) -> dict[str, str]:
     """Everything `make contracts` writes below `root`."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     readme = (root / "README.md").read_text(encoding="utf-8")
+    limits = (root / "docs/limits.md").read_text(encoding="utf-8")
     served = surfaces(landscape.services)
     return {
         "asyncapi.yaml": asyncapi.document(landscape, project["version"]),
@@ -28,6 +31,7 @@ def generated_files(root: Path, landscape: Landscape) -> dict[str, str]:
         "docs/routes.md": route_table.document(served),
         "docs/permissions.md": permission_table.document(),
         "docs/settings.md": settings_table.document(landscape.services),
+        "docs/limits.md": plan_table.placed(limits, PLANS.values()),
         "docs/metrics.md": metric_table.document(landscape.services),
         **openapi.documents(served, project["version"]),
         **frozen.files(landscape.topics),

@@ -59,8 +59,9 @@ class Manners:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope = dict(scope)
-        answer = _Answer(send, _request_id(scope))
+        # What the app puts into `answer_headers` stands in the answer, whoever gives it.
+        scope = {**scope, "answer_headers": []}
+        answer = _Answer(send, _request_id(scope), scope["answer_headers"])
         headers = dict(scope["headers"])
         started = time.perf_counter()
         self._open.inc()
@@ -125,8 +126,9 @@ class Manners:
 class _Answer:
     """The way out: adds the request id, knows the status, and can still refuse before it began."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, added: list[tuple[bytes, bytes]]) -> None:
         self._send = send
+        self._added = added
         self.request_id = request_id
         self.status = 499
         self.begun = False
@@ -139,6 +141,7 @@ class _Answer:
             self.status = message["status"]
             kept = [pair for pair in message.get("headers", ()) if pair[0] not in _SET_HERE]
             kept.append((b"x-request-id", self.request_id.encode()))
+            kept.extend(self._added)
             if self._closes or self.status in _UNREAD:
                 kept.append((b"connection", b"close"))
             message = {**message, "headers": kept}

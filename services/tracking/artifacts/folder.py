@@ -35,9 +35,9 @@ class Folder:
             raise
 
     async def find(self, key: str) -> Found | None:
-        """The file at `key`, None when there is none."""
-        await asyncio.to_thread(place_of, self._root, key)
-        return await self._objects.find(key)
+        """The file at `key`, None when there is none, as below another file."""
+        place = await asyncio.to_thread(place_of, self._root, key)
+        return await self._objects.find(key) if place.is_file() else None
 
     def read(self, found: Found, start: int, end: int) -> AsyncIterator[bytes]:
         """The bytes of a range."""

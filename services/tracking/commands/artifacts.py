@@ -10,11 +10,11 @@ from libs.common.errors import Refusal, invalid, too_large
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.tracking.artifacts.paths import Owner, clean_file, clean_folder, object_key, owner_of
+from services.tracking.commands.quotas import delete_counted, put_within_quota
 from services.tracking.model.metrics import no_model
 from services.tracking.model.runs import no_run, not_active
 from services.tracking.queries.access import insist_on_experiment
 from services.tracking.queries.artifacts import owner_stage
-from services.tracking.state import state_of
 
 
 async def store_artifact(
@@ -33,7 +33,7 @@ async def store_artifact(
     owner = await _checked_owner(running, principal, permission, clean)
     if clean == owner.folder:
         raise invalid("Artifact path must include a filename below the artifacts folder.")
-    await state_of(running).artifacts.put(_key(principal, clean), chunks, length)
+    await put_within_quota(running, principal, _key(principal, clean), chunks, length)
 
 
 async def _bounded(chunks: AsyncIterator[bytes], length: int, most: int) -> AsyncIterator[bytes]:
@@ -57,7 +57,7 @@ async def delete_artifacts(
     """Remove a file, or a folder with all that is below; nothing there is no error."""
     clean = clean_folder(path)
     await _checked_owner(running, principal, permission, clean)
-    await state_of(running).artifacts.delete(_key(principal, clean))
+    await delete_counted(running, principal, _key(principal, clean))
 
 
 async def _checked_owner(

@@ -10,6 +10,7 @@ from libs.common.principal import Principal
 from libs.common.service import Running
 from services.tracking.commands.experiments import ensure_default
 from services.tracking.commands.facts import brief, details_logged, run_changed, run_state
+from services.tracking.commands.quotas import insist_on_run_quota
 from services.tracking.model import limits
 from services.tracking.model.experiments import (
     DEFAULT_ID,
@@ -42,6 +43,7 @@ async def create_run(
     tags: Mapping[str, str],
 ) -> tuple[Run, dict[str, str]]:
     """A new run with its tags, in one round trip."""
+    await insist_on_run_quota(running, principal)
     check_user_id(user_id)
     for key in tags:
         limits.check_length("key", limits.KEY_LENGTH, key)

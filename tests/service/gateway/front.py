@@ -90,7 +90,7 @@ class Front:
     @property
     def principals(self) -> Principals:
         """The gateway's cache."""
-        found: Principals = self.running.state
+        found: Principals = self.running.state.principals
         return found
 
     async def hears(self) -> None:
