@@ -64,9 +64,9 @@ async def platform_of_its_own(
     """A platform on the shared parts that nobody has used, dropped at the end."""
     name = f"matrix_{uuid4().hex}"
     own = dict(environment)
-    for variable, value in environment.items():
+    for variable, url in environment.items():
         if variable.endswith(("DATABASE_URL", "POSTGRES_URL")):
-            own[variable] = urlunsplit(urlsplit(value)._replace(path=f"/{name}"))
+            own[variable] = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
     own["AUTH_FIRST_TOKEN_FILE"] = str(folder / "first-token")
     own["TRACKING_ARTIFACT_STORE"] = (folder / "artifacts").as_uri()
     admin = await asyncpg.connect(environment["MAESTRO_POSTGRES_URL"])
