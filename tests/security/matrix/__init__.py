@@ -1,0 +1,1 @@
+"""The isolation matrix: every operation asked by everybody who should not get through."""

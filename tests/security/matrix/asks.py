@@ -1,0 +1,209 @@
+"""One request for every operation, about live things; a new route without one fails the matrix.
+
+Words in angle brackets stand for things of whoever is asked about: `<run>` is a run's id.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+ML: Final = "/api/2.0/mlflow"
+FILES: Final = "/api/2.0/mlflow-artifacts/artifacts"
+OURS: Final = "/api/maestro/v1"
+
+# read: one thing is shown; list: many are; act: one is changed; make: something new, in one's own
+# place, with no thing of anybody's named.
+Kind = Literal["read", "list", "act", "make"]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request: `path` and `query` with words for things, and a JSON body or raw bytes."""
+
+    kind: Kind
+    path: str
+    query: str = ""
+    body: Any = None
+    raw: bytes | None = None
+
+
+_RUN: Final = {"run_id": "<run>"}
+_EXPERIMENT: Final = {"experiment_id": "<experiment>"}
+_MODEL: Final = {"name": "<model>"}
+_VERSION: Final = {"name": "<model>", "version": "1"}
+_DATASET: Final = {"name": "d", "digest": "x", "source_type": "code", "source": "s"}
+
+TRACKING: Final[dict[str, Ask]] = {
+    "create_experiment": Ask("make", f"{ML}/experiments/create", body={"name": "<new>"}),
+    "get_experiment": Ask("read", f"{ML}/experiments/get", "experiment_id=<experiment>"),
+    "get_experiment_by_name": Ask(
+        "read", f"{ML}/experiments/get-by-name", "experiment_name=<experiment-name>"
+    ),
+    "update_experiment": Ask(
+        "act", f"{ML}/experiments/update", body=_EXPERIMENT | {"new_name": "<new>"}
+    ),
+    "delete_experiment": Ask("act", f"{ML}/experiments/delete", body=_EXPERIMENT),
+    "restore_experiment": Ask(
+        "act", f"{ML}/experiments/restore", body={"experiment_id": "<deleted-experiment>"}
+    ),
+    "set_experiment_tag": Ask(
+        "act", f"{ML}/experiments/set-experiment-tag", body=_EXPERIMENT | {"key": "k", "value": "v"}
+    ),
+    "delete_experiment_tag": Ask(
+        "act", f"{ML}/experiments/delete-experiment-tag", body=_EXPERIMENT | {"key": "canary"}
+    ),
+    "search_experiments": Ask(
+        "list", f"{ML}/experiments/search", "max_results=1000&view_type=ALL", {"max_results": 1000}
+    ),
+    "search_datasets": Ask(
+        "list",
+        "/ajax-api/2.0/mlflow/experiments/search-datasets",
+        body={"experiment_ids": ["<experiment>"]},
+    ),
+    "create_run": Ask("act", f"{ML}/runs/create", body=_EXPERIMENT | {"start_time": 1}),
+    "get_run": Ask("read", f"{ML}/runs/get", "run_id=<run>"),
+    "update_run": Ask("act", f"{ML}/runs/update", body=_RUN | {"status": "FINISHED"}),
+    "delete_run": Ask("act", f"{ML}/runs/delete", body=_RUN),
+    "restore_run": Ask("act", f"{ML}/runs/restore", body={"run_id": "<deleted-run>"}),
+    "search_runs": Ask("list", f"{ML}/runs/search", body={"experiment_ids": ["<experiment>"]}),
+    "log_metric": Ask(
+        "act", f"{ML}/runs/log-metric", body=_RUN | {"key": "m", "value": 1.0, "timestamp": 1}
+    ),
+    "log_parameter": Ask("act", f"{ML}/runs/log-parameter", body=_RUN | {"key": "q", "value": "1"}),
+    "set_tag": Ask("act", f"{ML}/runs/set-tag", body=_RUN | {"key": "t", "value": "1"}),
+    "delete_tag": Ask("act", f"{ML}/runs/delete-tag", body=_RUN | {"key": "canary"}),
+    "log_batch": Ask(
+        "act", f"{ML}/runs/log-batch", body=_RUN | {"params": [{"key": "b", "value": "1"}]}
+    ),
+    "log_inputs": Ask(
+        "act", f"{ML}/runs/log-inputs", body=_RUN | {"datasets": [{"dataset": _DATASET}]}
+    ),
+    "log_outputs": Ask(
+        "act",
+        f"{ML}/runs/outputs",
+        body=_RUN | {"models": [{"model_id": "<logged-model>", "step": 0}]},
+    ),
+    "log_model": Ask(
+        "act",
+        f"{ML}/runs/log-model",
+        body=_RUN
+        | {
+            "model_json": '{"artifact_path":"m","flavors":{},"utc_time_created":"x",'
+            '"run_id":"<run>"}'
+        },
+    ),
+    "get_metric_history": Ask(
+        "list", f"{ML}/metrics/get-history", "run_id=<run>&metric_key=canary"
+    ),
+    "get_metric_history_bulk": Ask(
+        "list",
+        "/ajax-api/2.0/mlflow/metrics/get-history-bulk",
+        "run_id=<run>&metric_key=canary",
+    ),
+    "get_metric_history_bulk_interval": Ask(
+        "list",
+        f"{ML}/metrics/get-history-bulk-interval",
+        "run_ids=<run>&metric_key=canary&max_results=10",
+    ),
+    "create_logged_model": Ask("act", f"{ML}/logged-models", body=_EXPERIMENT | {"name": "m"}),
+    "search_logged_models": Ask(
+        "list", f"{ML}/logged-models/search", body={"experiment_ids": ["<experiment>"]}
+    ),
+    "get_logged_model": Ask("read", f"{ML}/logged-models/<logged-model>"),
+    "finalize_logged_model": Ask(
+        "act",
+        f"{ML}/logged-models/<logged-model>",
+        body={"model_id": "<logged-model>", "status": "LOGGED_MODEL_READY"},
+    ),
+    "delete_logged_model": Ask("act", f"{ML}/logged-models/<logged-model>"),
+    "set_logged_model_tags": Ask(
+        "act",
+        f"{ML}/logged-models/<logged-model>/tags",
+        body={"tags": [{"key": "k", "value": "v"}]},
+    ),
+    "delete_logged_model_tag": Ask("act", f"{ML}/logged-models/<logged-model>/tags/canary"),
+    "log_logged_model_params": Ask(
+        "act",
+        f"{ML}/logged-models/<logged-model>/params",
+        body={"model_id": "<logged-model>", "params": [{"key": "p", "value": "v"}]},
+    ),
+    "list_artifacts": Ask("list", FILES, "path=<experiment>/<run>/artifacts"),
+    "download_artifact": Ask("read", f"{FILES}/<experiment>/<run>/artifacts/canary.txt"),
+    "upload_artifact": Ask("act", f"{FILES}/<experiment>/<run>/artifacts/new.txt", raw=b"new"),
+    "delete_artifact": Ask("act", f"{FILES}/<experiment>/<run>/artifacts/canary.txt"),
+    "list_run_artifacts": Ask("read", f"{ML}/artifacts/list", "run_id=<run>"),
+    "get_run_artifact": Ask("read", "/get-artifact", "run_id=<run>&path=canary.txt"),
+    "list_logged_model_artifacts": Ask(
+        "read", f"{ML}/logged-models/<logged-model>/artifacts/directories"
+    ),
+    "get_logged_model_artifact": Ask(
+        "read",
+        "/ajax-api/2.0/mlflow/logged-models/<logged-model>/artifacts/files",
+        "artifact_file_path=canary.txt",
+    ),
+}
+
+REGISTRY: Final[dict[str, Ask]] = {
+    "create_registered_model": Ask(
+        "make", f"{ML}/registered-models/create", body={"name": "<new>"}
+    ),
+    "get_registered_model": Ask("read", f"{ML}/registered-models/get", "name=<model>"),
+    "update_registered_model": Ask(
+        "act", f"{ML}/registered-models/update", body=_MODEL | {"description": "d"}
+    ),
+    "rename_registered_model": Ask(
+        "act", f"{ML}/registered-models/rename", body=_MODEL | {"new_name": "<new>"}
+    ),
+    "delete_registered_model": Ask("act", f"{ML}/registered-models/delete", body=_MODEL),
+    "search_registered_models": Ask("list", f"{ML}/registered-models/search", "max_results=1000"),
+    "read_latest_versions": Ask(
+        "read", f"{ML}/registered-models/get-latest-versions", "name=<model>"
+    ),
+    "get_latest_versions": Ask("read", f"{ML}/registered-models/get-latest-versions", body=_MODEL),
+    "set_registered_model_tag": Ask(
+        "act", f"{ML}/registered-models/set-tag", body=_MODEL | {"key": "k", "value": "v"}
+    ),
+    "delete_registered_model_tag": Ask(
+        "act", f"{ML}/registered-models/delete-tag", body=_MODEL | {"key": "canary"}
+    ),
+    "set_registered_model_alias": Ask(
+        "act", f"{ML}/registered-models/alias", body=_VERSION | {"alias": "other"}
+    ),
+    "delete_registered_model_alias": Ask(
+        "act", f"{ML}/registered-models/alias", body=_MODEL | {"alias": "canary"}
+    ),
+    "get_model_version_by_alias": Ask(
+        "read", f"{ML}/registered-models/alias", "name=<model>&alias=canary"
+    ),
+    "create_model_version": Ask(
+        "act",
+        f"{ML}/model-versions/create",
+        body=_MODEL | {"source": "runs:/<run>/m", "run_id": "<run>"},
+    ),
+    "get_model_version": Ask("read", f"{ML}/model-versions/get", "name=<model>&version=1"),
+    "update_model_version": Ask(
+        "act", f"{ML}/model-versions/update", body=_VERSION | {"description": "d"}
+    ),
+    "transition_model_version_stage": Ask(
+        "act", f"{ML}/model-versions/transition-stage", body=_VERSION | {"stage": "Staging"}
+    ),
+    "delete_model_version": Ask("act", f"{ML}/model-versions/delete", body=_VERSION),
+    "get_model_version_download_uri": Ask(
+        "read", f"{ML}/model-versions/get-download-uri", "name=<model>&version=1"
+    ),
+    "search_model_versions": Ask("list", f"{ML}/model-versions/search", "max_results=1000"),
+    "set_model_version_tag": Ask(
+        "act", f"{ML}/model-versions/set-tag", body=_VERSION | {"key": "k", "value": "v"}
+    ),
+    "delete_model_version_tag": Ask(
+        "act", f"{ML}/model-versions/delete-tag", body=_VERSION | {"key": "canary"}
+    ),
+    "get_model_version_artifact": Ask(
+        "read", "/model-versions/get-artifact", "name=<model>&version=1&path=canary.txt"
+    ),
+}
+
+# Operations without a login, or between services: they hold nothing of anybody's.
+PUBLIC: Final = frozenset(
+    {"server_info", "version", "published_keys", "exchange_token", "tell_access"}
+)
+ASKS: Final[dict[str, Ask]] = {**TRACKING, **REGISTRY}

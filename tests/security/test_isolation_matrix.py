@@ -1,0 +1,52 @@
+"""Every operation, asked by everybody who should not get through, on live things of another."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from libs.common.http.routes import Route
+from services import all_services
+from tests.security.matrix.asks import ASKS, PUBLIC
+from tests.security.matrix.cells import Row
+from tests.security.matrix.people import People, people_of
+from tests.security.matrix.platform import Platform, platform_of_its_own
+from tools.contracts.surfaces import surfaces
+
+ROUTES = {
+    route.name: route
+    for surface in surfaces(all_services())
+    for route in surface.routes
+    if route.name not in PUBLIC
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def platform(
+    platform_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Platform]:
+    """Every service in this process."""
+    folder = tmp_path_factory.mktemp("matrix")
+    async with platform_of_its_own(platform_environment, folder) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def people(platform: Platform) -> People:
+    """Two tenants with their people."""
+    return await people_of(platform)
+
+
+def test_every_operation_has_its_row() -> None:
+    """A new route comes with a request that the matrix asks."""
+    assert set(ASKS) == set(ROUTES)
+
+
+@pytest.mark.parametrize("name", sorted(ROUTES))
+async def test_nobody_gets_through_who_should_not(
+    name: str, platform: Platform, people: People
+) -> None:
+    route: Route = ROUTES[name]
+    cells = await Row(platform, people, route, ASKS[name]).cells()
+    faults = [f"{cell.who}: {cell.fault}" for cell in cells if cell.fault]
+    assert not faults, "\n".join(faults)
