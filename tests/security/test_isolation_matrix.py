@@ -5,20 +5,13 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from libs.common.http.routes import Route
-from services import all_services
-from tests.security.matrix.asks import ASKS, PUBLIC
+from tests.security.matrix.asks import ASKS
 from tests.security.matrix.cells import Row
+from tests.security.matrix.operations import asked
 from tests.security.matrix.people import People, people_of
 from tests.security.matrix.platform import Platform, platform_of_its_own
-from tools.contracts.surfaces import surfaces
 
-ROUTES = {
-    route.name: route
-    for surface in surfaces(all_services())
-    for route in surface.routes
-    if route.name not in PUBLIC
-}
+OPERATIONS = asked()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -39,14 +32,13 @@ async def people(platform: Platform) -> People:
 
 def test_every_operation_has_its_row() -> None:
     """A new route comes with a request that the matrix asks."""
-    assert set(ASKS) == set(ROUTES)
+    assert set(ASKS) == set(OPERATIONS)
 
 
-@pytest.mark.parametrize("name", sorted(ROUTES))
+@pytest.mark.parametrize("name", sorted(OPERATIONS))
 async def test_nobody_gets_through_who_should_not(
     name: str, platform: Platform, people: People
 ) -> None:
-    route: Route = ROUTES[name]
-    cells = await Row(platform, people, route, ASKS[name]).cells()
+    cells = await Row(platform, people, OPERATIONS[name], ASKS[name]).cells()
     faults = [f"{cell.who}: {cell.fault}" for cell in cells if cell.fault]
     assert not faults, "\n".join(faults)

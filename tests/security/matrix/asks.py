@@ -11,19 +11,24 @@ FILES: Final = "/api/2.0/mlflow-artifacts/artifacts"
 OURS: Final = "/api/maestro/v1"
 
 # read: one thing is shown; list: many are; act: one is changed; make: something new, in one's own
-# place, with no thing of anybody's named.
-Kind = Literal["read", "list", "act", "make"]
+# place, with no thing of anybody's named; own: about the caller alone.
+Kind = Literal["read", "list", "act", "make", "own"]
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A request: `path` and `query` with words for things, and a JSON body or raw bytes."""
+    """A request: `path` and `query` with words for things, and a JSON body or raw bytes.
+
+    What is `of_tenant` lies in no workspace, and is refused to whoever may not see it rather than
+    hidden from them: its ids are not guessed.
+    """
 
     kind: Kind
     path: str
     query: str = ""
     body: Any = None
     raw: bytes | None = None
+    of_tenant: bool = False
 
 
 _RUN: Final = {"run_id": "<run>"}
@@ -202,8 +207,88 @@ REGISTRY: Final[dict[str, Ask]] = {
     ),
 }
 
-# Operations without a login, or between services: they hold nothing of anybody's.
-PUBLIC: Final = frozenset(
-    {"server_info", "version", "published_keys", "exchange_token", "tell_access"}
-)
-ASKS: Final[dict[str, Ask]] = {**TRACKING, **REGISTRY}
+WORKSPACES: Final = "/api/3.0/mlflow/workspaces"
+_GRANT: Final = {"subject": "<member>", "role": "viewer", "kind": "experiment", "pattern": "x/*"}
+_TRIED: Final = {"role": {"name": "<role>", "permissions": ["run.read"]}}
+
+
+def _of_tenant(kind: Kind, path: str, query: str = "", body: Any = None) -> Ask:
+    return Ask(kind, OURS + path, query, body, of_tenant=True)
+
+
+AUTH: Final[dict[str, Ask]] = {
+    "get_current_user": Ask("own", f"{ML}/users/current"),
+    "list_current_user_permissions": Ask("own", "/api/3.0/mlflow/users/current/permissions"),
+    "list_workspaces": Ask("list", WORKSPACES, of_tenant=True),
+    "create_workspace": Ask("make", WORKSPACES, body={"name": "<new>"}, of_tenant=True),
+    "get_workspace": Ask("read", f"{WORKSPACES}/<workspace>", of_tenant=True),
+    "update_workspace": Ask(
+        "act", f"{WORKSPACES}/<workspace>", body={"description": "d"}, of_tenant=True
+    ),
+    "delete_workspace": Ask("act", f"{WORKSPACES}/<workspace>", of_tenant=True),
+    "my_access": Ask("own", f"{OURS}/access/mine"),
+    "list_permissions": Ask("own", f"{OURS}/permissions"),
+    "create_token": Ask("own", f"{OURS}/tokens", body={"name": "t", "expires_in_days": 1}),
+    "list_tokens": Ask("own", f"{OURS}/tokens"),
+    "delete_token": _of_tenant("act", "/tokens/<token>"),
+    "access_of": _of_tenant("read", "/access/of/<member>"),
+    "check_access": _of_tenant(
+        "read", "/access/check", "subject=<member>&permission=run.read&name=x"
+    ),
+    "who_has_access": _of_tenant("list", "/access/who", "permission=run.read&name=x"),
+    "dry_run": _of_tenant("read", "/access/dry-run", body=_TRIED),
+    "make_grant": _of_tenant("act", "/grants", body=_GRANT),
+    "list_grants": _of_tenant("list", "/grants"),
+    "get_grant": _of_tenant("read", "/grants/<grant>"),
+    "revoke_grant": _of_tenant("act", "/grants/<grant>"),
+    "invite_member": _of_tenant(
+        "make", "/invitations", body={"login": "<new>@example.org", "role": "viewer"}
+    ),
+    "list_invitations": _of_tenant("list", "/invitations"),
+    "take_back": _of_tenant("act", "/invitations/<invitation>"),
+    "list_members": _of_tenant("list", "/members"),
+    "get_member": _of_tenant("read", "/members/<member>"),
+    "suspend": _of_tenant("act", "/members/<member>/suspend"),
+    "resume": _of_tenant("act", "/members/<member>/resume"),
+    "remove": _of_tenant("act", "/members/<member>"),
+    "give_role": _of_tenant("act", "/members/<member>/role", body={"role": "contributor"}),
+    "list_roles": _of_tenant("list", "/roles"),
+    "define_role": _of_tenant(
+        "make", "/roles", body={"name": "<new>", "permissions": ["run.read"]}
+    ),
+    "get_role": _of_tenant("read", "/roles/<role>"),
+    "change_role": _of_tenant("act", "/roles/<role>", body={"permissions": ["run.read"]}),
+    "delete_role": _of_tenant("act", "/roles/<role>"),
+    "create_service_account": _of_tenant(
+        "make", "/service-accounts", body={"name": "<new>", "role": "viewer"}
+    ),
+    "list_service_accounts": _of_tenant("list", "/service-accounts"),
+    "suspend_service_account": _of_tenant("act", "/service-accounts/<account>/suspend"),
+    "resume_service_account": _of_tenant("act", "/service-accounts/<account>/resume"),
+    "delete_service_account": _of_tenant("act", "/service-accounts/<account>"),
+    "create_service_account_token": _of_tenant(
+        "act", "/service-accounts/<account>/tokens", body={"name": "t", "expires_in_days": 1}
+    ),
+}
+OWNERS: Final[dict[str, Ask]] = {
+    "get_experiment_owner": Ask("read", f"{OURS}/experiments/<experiment>/owner"),
+    "put_experiment_owner": Ask(
+        "act", f"{OURS}/experiments/<experiment>/owner", body={"subject": "<member>"}
+    ),
+    "get_model_owner": Ask("read", f"{OURS}/models/<model>/owner"),
+    "set_model_owner": Ask("act", f"{OURS}/models/<model>/owner", body={"subject": "<member>"}),
+}
+ASKS: Final[dict[str, Ask]] = {**TRACKING, **REGISTRY, **AUTH, **OWNERS}
+
+# Operations that hold nothing of anybody's, each for a reason.
+LEFT_OUT: Final[dict[str, str]] = {
+    "server_info": "answered without a login, the same for everybody",
+    "version": "answered without a login, the same for everybody",
+    "published_keys": "public keys; the gateway has no route to it",
+    "exchange_token": "between services; the gateway has no route to it",
+    "tell_access": "between services; the gateway has no route to it",
+    "tell_revocations": "between services; the gateway has no route to it",
+    "workspace_contents": "between services; the gateway has no route to it",
+    "accept": "for those who are not members yet: the code is the credential",
+    "join_by_code": "for members of other tenants: the code is the credential",
+}

@@ -6,10 +6,10 @@ from typing import Final
 
 from libs.common.access.roles import ROLES
 from libs.common.http.calling import Reply
-from libs.common.http.routes import Route
 from libs.common.principal import PRINCIPAL_HEADER
 from tests.security.matrix.asks import Ask
 from tests.security.matrix.counting import statements
+from tests.security.matrix.operations import Operation
 from tests.security.matrix.people import People
 from tests.security.matrix.platform import Platform
 from tests.security.matrix.things import CANARY, Maker, Things, no_things
@@ -36,10 +36,10 @@ class Cell:
 class Row:
     """One operation, asked by everybody about things that are really there."""
 
-    def __init__(self, platform: Platform, people: People, route: Route, ask: Ask) -> None:
+    def __init__(self, platform: Platform, people: People, operation: Operation, ask: Ask) -> None:
         self._platform = platform
         self._people = people
-        self._route = route
+        self._operation = operation
         self._ask_of_route = ask
 
     async def cells(self, columns: tuple[str, ...] = COLUMNS) -> list[Cell]:
@@ -47,11 +47,13 @@ class Row:
         things = await Maker(self._platform, self._people.owner).things()
         found = []
         for who in columns:
+            if who == "elsewhere" and self._ask_of_route.of_tenant:
+                continue  # it is no other place for what lies in no workspace
             # A request of the same form comes first, so that caches are as warm for either.
             await self._ask(who, no_things())
             reply, cost = await self._counted(who, things)
             fault = await self._fault(who, things, reply, cost)
-            found.append(Cell(self._route.name, who, reply.status, fault))
+            found.append(Cell(self._operation.name, who, reply.status, fault))
         return found
 
     async def _fault(self, who: str, things: Things, reply: Reply, cost: int) -> str:
@@ -63,16 +65,32 @@ class Row:
             return "" if reply.status < 400 else f"refused its owner: {reply.body[:200]!r}"
         if who == "viewer":
             return self._of_viewer(reply)
-        if self._ask_of_route.kind == "make":
-            return self._of_maker(who, reply)
+        if self._ask_of_route.kind in ("own", "make") or who in WITHOUT:
+            by_itself = self._of_itself(who, reply)
+            if by_itself is not None:
+                return by_itself
         return " ".join(await self._leaks(who, things, reply, cost))
 
+    def _of_itself(self, who: str, reply: Reply) -> str | None:
+        """What is wrong with an answer, where that shows without a second one to compare with."""
+        kind = self._ask_of_route.kind
+        if kind == "own":
+            return "shows the canary" if CANARY.encode() in reply.body else ""
+        if kind == "make":
+            return self._of_maker(who, reply)
+        return self._of_outsider(reply) if self._ask_of_route.of_tenant else None
+
     def _of_viewer(self, reply: Reply) -> str:
-        if self._route.permission in ROLES["viewer"]:
+        if self._operation.permission in ROLES["viewer"]:
             return "" if reply.status < 400 else f"refused a viewer: {reply.body[:200]!r}"
         words = reply.body.decode(errors="replace")
-        helpful = self._route.permission in words and "Ask " in words
+        helpful = self._operation.permission in words and "Ask " in words
         return "" if reply.status == 403 and helpful else f"let a viewer: {reply.status} {words}"
+
+    def _of_outsider(self, reply: Reply) -> str:
+        if reply.status in (403, 404) or (reply.status == 200 and CANARY not in str(reply.body)):
+            return ""
+        return f"let somebody without rights: {reply.status} {reply.body[:200]!r}"
 
     def _of_maker(self, who: str, reply: Reply) -> str:
         if who in WITHOUT:
@@ -111,10 +129,10 @@ class Row:
         ask, things = self._ask_of_route, things.with_new_names()
         return await self._platform.ask(
             None if who == "nothing" else getattr(self._people, TOKEN_OF.get(who, who)),
-            self._route.method,
+            self._operation.method,
             things.filled(ask.path),
-            things.filled(ask.query) if self._route.method == "GET" else "",
-            None if ask.body is None or self._route.method == "GET" else things.body(ask.body),
+            things.filled(ask.query) if self._operation.method == "GET" else "",
+            None if ask.body is None or self._operation.method == "GET" else things.body(ask.body),
             ask.raw,
             {PRINCIPAL_HEADER: self._people.stolen} if who == "forged" else None,
         )

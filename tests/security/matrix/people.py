@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID, uuid4
 
+from libs.common.contracts.plans import FIRST_PLAN
 from libs.common.database import Connection
 from services.auth.model.secrets import digest, new_secret
 from services.auth.store.identity import NewToken, add_member, add_tenant, add_token
@@ -37,10 +38,10 @@ class People:
 async def people_of(platform: Platform) -> People:
     """Two tenants with their people, stored as auth's commands store them."""
     async with platform.values["auth"].database.transaction() as connection:
-        theirs = await add_tenant(connection, uuid4(), f"theirs-{uuid4().hex[:8]}")
+        theirs = await add_tenant(connection, uuid4(), f"theirs-{uuid4().hex[:8]}", FIRST_PLAN)
         foreign = await _token(connection, theirs, await _member(connection, theirs, "owner"))
     async with platform.values["auth"].database.transaction() as connection:
-        ours = await add_tenant(connection, uuid4(), f"ours-{uuid4().hex[:8]}")
+        ours = await add_tenant(connection, uuid4(), f"ours-{uuid4().hex[:8]}", FIRST_PLAN)
         owner = await _member(connection, ours, "owner")
         viewer = await _member(connection, ours, "viewer")
         nobody = await _member(connection, ours, None)
@@ -56,7 +57,9 @@ async def people_of(platform: Platform) -> People:
             stolen="",
             tenant_no=ours,
         )
-    passport = await platform.values["gateway"].state.passport(Presented("Bearer", people.owner))
+    passport = await platform.values["gateway"].state.principals.passport(
+        Presented("Bearer", people.owner)
+    )
     return replace(people, stolen=passport.principals["tracking"].decode())
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import msgspec
 
-from tests.security.matrix.asks import FILES, ML
+from tests.security.matrix.asks import FILES, ML, OURS, WORKSPACES
 from tests.security.matrix.platform import Platform
 
 CANARY: Final = "canary"
@@ -53,6 +53,13 @@ def no_things() -> Things:
             "logged-model": f"m-{uuid4().hex}",
             "model": f"none-{uuid4().hex}",
             "new": f"new-{uuid4().hex}",
+            "member": f"service:{uuid4()}",
+            "account": f"none-{uuid4().hex}",
+            "role": f"none-{uuid4().hex}",
+            "grant": str(uuid4()),
+            "invitation": str(uuid4()),
+            "token": str(uuid4()),
+            "workspace": f"none-{uuid4().hex}",
         }
     )
 
@@ -87,8 +94,37 @@ class Maker:
                 "logged-model": logged,
                 "model": f"{name}-model",
                 "new": f"new-{uuid4().hex}",
+                **await self._of_tenant(),
             }
         )
+
+    async def _of_tenant(self) -> dict[str, str]:
+        """A service account and what belongs to it, a role, an invitation, a token, a workspace."""
+        name = f"{CANARY}-{uuid4().hex}"
+        account = await self._own("service-accounts", name=name, role="viewer")
+        await self._own("roles", name=name, permissions=["run.read"])
+        grant = await self._own(
+            "grants", subject=account["subject"], role="viewer", kind="experiment", pattern=name
+        )
+        invited = await self._own("invitations", login=f"{name}@example.org", role="viewer")
+        token = await self._own("tokens", name=CANARY, expires_in_days=1)
+        reply = await self._platform.ask(self._token, "POST", WORKSPACES, body={"name": name})
+        assert reply.status == 201, reply.body
+        return {
+            "member": account["subject"],
+            "account": name,
+            "role": name,
+            "grant": grant["id"],
+            "invitation": invited["invitation"]["id"],
+            "token": token["id"],
+            "workspace": name,
+        }
+
+    async def _own(self, place: str, **body: object) -> dict[str, Any]:
+        reply = await self._platform.ask(self._token, "POST", f"{OURS}/{place}", body=body)
+        assert reply.status == 201, (place, reply.body)
+        made: dict[str, Any] = msgspec.json.decode(reply.body)
+        return made
 
     async def _run(self, experiment_id: str) -> str:
         made = await self._made(

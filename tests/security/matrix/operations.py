@@ -1,0 +1,57 @@
+"""Every operation that the gateway lets through, read from what the services declare."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from fastapi.routing import APIRoute
+
+from libs.common.http.own import OPERATE
+from libs.common.http.routes import PUBLIC
+from services import all_services
+from tests.security.matrix.asks import LEFT_OUT
+from tools.contracts.surfaces import surfaces
+
+# MLflow's own users and roles are answered with what replaces them, to everybody alike.
+_REPLACED: Final = "mlflow_"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Its handler's name, its service, its method and path, and the permission it declares."""
+
+    name: str
+    service: str
+    method: str
+    path: str
+    permission: str
+
+
+def declared() -> dict[str, Operation]:
+    """All operations by name, those of the platform's operator too."""
+    found: list[Operation] = []
+    for surface in surfaces(all_services()):
+        found += [
+            Operation(one.name, surface.service, one.method, one.paths[0], one.permission)
+            for one in surface.routes
+        ]
+        for router in surface.routers:
+            found += [
+                _own(surface.service, one) for one in router.routes if isinstance(one, APIRoute)
+            ]
+    return {operation.name: operation for operation in found}
+
+
+def asked() -> dict[str, Operation]:
+    """The operations that the matrix asks: all but those that hold nothing of anybody's."""
+    return {
+        name: operation
+        for name, operation in declared().items()
+        if name not in LEFT_OUT
+        and not name.startswith(_REPLACED)
+        and operation.permission not in (PUBLIC, OPERATE)
+    }
+
+
+def _own(service: str, route: APIRoute) -> Operation:
+    declared = (route.openapi_extra or {}).get("x-permission", "")
+    return Operation(route.name, service, min(route.methods or ()), route.path, declared)
