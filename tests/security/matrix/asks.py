@@ -29,6 +29,8 @@ class Ask:
     body: Any = None
     raw: bytes | None = None
     of_tenant: bool = False
+    # It asks again while a fact may be on its way, so the number of its statements varies.
+    waits: bool = False
 
 
 _RUN: Final = {"run_id": "<run>"}
@@ -183,6 +185,7 @@ REGISTRY: Final[dict[str, Ask]] = {
         "act",
         f"{ML}/model-versions/create",
         body=_MODEL | {"source": "runs:/<run>/m", "run_id": "<run>"},
+        waits=True,
     ),
     "get_model_version": Ask("read", f"{ML}/model-versions/get", "name=<model>&version=1"),
     "update_model_version": Ask(
@@ -229,7 +232,7 @@ AUTH: Final[dict[str, Ask]] = {
     "my_access": Ask("own", f"{OURS}/access/mine"),
     "list_permissions": Ask("own", f"{OURS}/permissions"),
     "create_token": Ask("own", f"{OURS}/tokens", body={"name": "t", "expires_in_days": 1}),
-    "list_tokens": Ask("own", f"{OURS}/tokens"),
+    "list_tokens": Ask("own", f"{OURS}/tokens", of_tenant=True),
     "delete_token": _of_tenant("act", "/tokens/<token>"),
     "access_of": _of_tenant("read", "/access/of/<member>"),
     "check_access": _of_tenant(
@@ -238,7 +241,7 @@ AUTH: Final[dict[str, Ask]] = {
     "who_has_access": _of_tenant("list", "/access/who", "permission=run.read&name=x"),
     "dry_run": _of_tenant("read", "/access/dry-run", body=_TRIED),
     "make_grant": _of_tenant("act", "/grants", body=_GRANT),
-    "list_grants": _of_tenant("list", "/grants"),
+    "list_grants": _of_tenant("list", "/grants", "kind=experiment&pattern=x"),
     "get_grant": _of_tenant("read", "/grants/<grant>"),
     "revoke_grant": _of_tenant("act", "/grants/<grant>"),
     "invite_member": _of_tenant(

@@ -81,6 +81,8 @@ class Row:
         return self._of_outsider(reply) if self._ask_of_route.of_tenant else None
 
     def _of_viewer(self, reply: Reply) -> str:
+        if self._ask_of_route.of_tenant and reply.status == 404:
+            return ""  # what is another's own is not there for a viewer
         if self._operation.permission in ROLES["viewer"]:
             return "" if reply.status < 400 else f"refused a viewer: {reply.body[:200]!r}"
         words = reply.body.decode(errors="replace")
@@ -117,7 +119,7 @@ class Row:
             yield f"succeeded: {shown[:300]!r}."
         if CANARY in shown.replace("=canary", "").replace("canary.txt", ""):
             yield f"shows the canary: {shown[:300]!r}."
-        if cost != cost_of_missing:
+        if cost != cost_of_missing and not self._ask_of_route.waits:
             yield f"cost {cost} statements, {cost_of_missing} for what is missing."
 
     async def _counted(self, who: str, things: Things) -> tuple[Reply, int]:

@@ -4,13 +4,17 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID, uuid4
 
+import msgspec
+
 from libs.common.contracts.plans import FIRST_PLAN
 from libs.common.database import Connection
 from services.auth.model.secrets import digest, new_secret
 from services.auth.store.identity import NewToken, add_member, add_tenant, add_token
 from services.gateway.credentials import Presented
+from tests.security.matrix.asks import WORKSPACES
 from tests.security.matrix.platform import Platform
 
+# The first that is made beside the default one.
 ANOTHER_WORKSPACE: Final = 2
 
 
@@ -57,6 +61,8 @@ async def people_of(platform: Platform) -> People:
             stolen="",
             tenant_no=ours,
         )
+    made = await platform.ask(people.owner, "POST", WORKSPACES, body={"name": "elsewhere"})
+    assert msgspec.json.decode(made.body)["workspace"]["name"] == "elsewhere"
     passport = await platform.values["gateway"].state.principals.passport(
         Presented("Bearer", people.owner)
     )

@@ -101,23 +101,25 @@ class Maker:
     async def _of_tenant(self) -> dict[str, str]:
         """A service account and what belongs to it, a role, an invitation, a token, a workspace."""
         name = f"{CANARY}-{uuid4().hex}"
-        account = await self._own("service-accounts", name=name, role="viewer")
-        await self._own("roles", name=name, permissions=["run.read"])
+        account = await self._own("service-accounts", name=f"{name}-account", role="viewer")
+        await self._own("roles", name=f"{name}-role", permissions=["run.read"])
         grant = await self._own(
             "grants", subject=account["subject"], role="viewer", kind="experiment", pattern=name
         )
         invited = await self._own("invitations", login=f"{name}@example.org", role="viewer")
         token = await self._own("tokens", name=CANARY, expires_in_days=1)
-        reply = await self._platform.ask(self._token, "POST", WORKSPACES, body={"name": name})
+        reply = await self._platform.ask(
+            self._token, "POST", WORKSPACES, body={"name": f"{name}-place"}
+        )
         assert reply.status == 201, reply.body
         return {
             "member": account["subject"],
-            "account": name,
-            "role": name,
+            "account": f"{name}-account",
+            "role": f"{name}-role",
             "grant": grant["id"],
             "invitation": invited["invitation"]["id"],
             "token": token["id"],
-            "workspace": name,
+            "workspace": f"{name}-place",
         }
 
     async def _own(self, place: str, **body: object) -> dict[str, Any]:
