@@ -77,21 +77,24 @@ class Database:
         PostgreSQL cannot be reached or drops the connection.
         """
         async with self._acquired() as raw:
-            await raw.execute(_begin("BEGIN", tenant_no))
+            # Who is cancelled at BEGIN or COMMIT must not leave the pool a transaction either.
             try:
+                await raw.execute(_begin("BEGIN", tenant_no))
                 yield Connection(raw, self._tracing)
+                done = await raw.execute("COMMIT")
             except BaseException:
                 await _roll_back(raw)
                 raise
-            if await raw.execute("COMMIT") != "COMMIT":
+            if done != "COMMIT":
                 raise RuntimeError("a failed statement was swallowed: the transaction rolled back")
 
     @asynccontextmanager
     async def reading(self, tenant_no: int | None = None) -> AsyncIterator[Connection]:
         """A read-only transaction with one snapshot for all its statements."""
         async with self._acquired() as raw:
-            await raw.execute(_begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", tenant_no))
             try:
+                begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                await raw.execute(_begin(begin, tenant_no))
                 yield Connection(raw, self._tracing)
             finally:
                 await _roll_back(raw)
