@@ -22,7 +22,7 @@ async def test_rules_are_told_without_where_they_come_from(auth: Auth) -> None:
     told = await asks_auth("registry", secret, {"auth": auth.app})(principal)
     (rule,) = told.access.rules
     assert (told.access.subject, told.access.status) == (principal.subject, "active")
-    assert (rule.effect, set(rule.permissions)) == ("allow", ROLES["owner"])
+    assert (rule.effect, frozenset(rule.permissions)) == ("allow", ROLES["owner"])
     assert (rule.rule_id, rule.because) == ("", "")
     assert told.version == principal.epoch
 
