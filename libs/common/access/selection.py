@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+_LAST: Final = chr(0x10FFFF)
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -29,6 +31,14 @@ class Names:
     def empty(self) -> bool:
         """Whether no name is in the set."""
         return not (self.everything or self.exact or self.prefixes)
+
+    @property
+    def ranges(self) -> list[tuple[str, str]]:
+        """Of each prefix its first name and the first name behind it, by code points.
+
+        The latter is '' where nothing is behind it.
+        """
+        return [(prefix, _after(prefix)) for prefix in self.prefixes]
 
 
 NOTHING: Final = Names()
@@ -97,14 +107,14 @@ def pattern(text: str) -> Names:
 PREDICATE: Final = """((
     {0}::bool OR {owner} = {1}::text OR {name} = ANY({2}::text[])
     OR coalesce(starts_with({name}, ({3}::text[])[width_bucket({name} COLLATE "C", {3})]), false)
-) AND NOT (
-    {4}::bool OR {name} = ANY({5}::text[])
-    OR coalesce(starts_with({name}, ({6}::text[])[width_bucket({name} COLLATE "C", {6})]), false)
-) AND (
-    {7}::bool OR {name} = ANY({8}::text[])
-    OR coalesce(starts_with({name}, ({9}::text[])[width_bucket({name} COLLATE "C", {9})]), false)
+) AND ({4}::bool OR NOT (
+    {5}::bool OR {name} = ANY({6}::text[])
+    OR coalesce(starts_with({name}, ({7}::text[])[width_bucket({name} COLLATE "C", {7})]), false)
+)) AND (
+    {8}::bool OR {name} = ANY({9}::text[])
+    OR coalesce(starts_with({name}, ({10}::text[])[width_bucket({name} COLLATE "C", {10})]), false)
 ))"""
-VALUES: Final = 10
+VALUES: Final = 11
 
 
 def predicate(name: str, owner: str, first: int) -> str:
@@ -122,6 +132,20 @@ def predicate_values(selection: Selection) -> list[object]:
     return [
         *(allowed.everything, selection.owner or None),
         *(sorted(allowed.exact), list(allowed.prefixes)),
+        # Most often nothing is, and then no name is looked at for it.
+        denied.empty,
         *(denied.everything, sorted(denied.exact), list(denied.prefixes)),
         *(within.everything, sorted(within.exact), list(within.prefixes)),
     ]
+
+
+def _after(prefix: str) -> str:
+    """The least text that is greater than everything with this prefix; '' if there is none."""
+    while prefix:
+        last = prefix[-1]
+        if last != _LAST:
+            # PostgreSQL holds no surrogates: the code point behind them is next.
+            following = 0xE000 if last == "\ud7ff" else ord(last) + 1
+            return prefix[:-1] + chr(following)
+        prefix = prefix[:-1]
+    return ""
