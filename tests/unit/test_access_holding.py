@@ -90,3 +90,16 @@ def test_sets_of_names_are_compared_as_their_names_are(one: str, other: str, nam
     assert a.meets(a)
     assert not a.meets(Names())
     assert a.includes(Names())
+
+
+def test_what_is_about_the_tenant_is_not_held_through_a_workspace() -> None:
+    permissions = ["member.read", "workspace.read", "experiment.read"]
+    rule = AccessRule(
+        rule_id="1", effect="allow", permissions=permissions, kind="workspace", workspace_id=1
+    )
+    rights = rights_at([rule], ("*",), NOW)
+    assert rights.holds("workspace.read", 1)
+    assert rights.allows("experiment.read", 1, "a")
+    assert not rights.holds("member.read", 1)
+    assert not rights.holds_all("member.read", "workspace", 1)
+    assert not rights.decide("member.read", 1, "").allowed

@@ -27,11 +27,6 @@ class Names:
         """Whether a name is in the set."""
         return self.everything or name in self.exact or name.startswith(self.prefixes)
 
-    @property
-    def empty(self) -> bool:
-        """Whether no name is in the set."""
-        return not (self.everything or self.exact or self.prefixes)
-
     def includes(self, other: "Names") -> bool:
         """Whether every name of the other set is in this one."""
         if self.everything or other.everything:
@@ -50,6 +45,11 @@ class Names:
             or any(prefix.startswith(other.prefixes) for prefix in self.prefixes)
             or any(prefix.startswith(self.prefixes) for prefix in other.prefixes)
         )
+
+    @property
+    def empty(self) -> bool:
+        """Whether no name is in the set."""
+        return not (self.everything or self.exact or self.prefixes)
 
     @property
     def ranges(self) -> list[tuple[str, str]]:

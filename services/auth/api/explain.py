@@ -45,6 +45,12 @@ class Question:
     target: Target
     owner: str
 
+    @property
+    def resource(self) -> tuple[int, str]:
+        """Where it is and what it is called."""
+        target = self.target
+        return target.workspace_id, target.pattern if target.kind in NAMED else ""
+
 
 async def question(
     caller: Caller,
@@ -120,7 +126,8 @@ async def who_has_access(
     async with running.database.reading(caller.tenant_no) as connection:
         page = await subjects_page(connection, caller.tenant_no, page_token, max_results + 1)
         members = page[:max_results]
-        told = await accesses_of(connection, caller.tenant_no, [m.user_id for m in members])
+        user_ids = [member.user_id for member in members]
+        told = await accesses_of(connection, caller.tenant_no, user_ids, on=asks.resource)
     found: dict[bool, list[WhoBody]] = {True: [], False: []}
     for member in members:
         rights = _rights(told[member.user_id])

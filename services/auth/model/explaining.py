@@ -1,14 +1,11 @@
 """What rights come down to: the permissions held on each target, and what a change gains or loses."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
-from libs.common.access.permissions import PERMISSIONS, Kind
+from libs.common.access.permissions import PERMISSIONS
 from libs.common.access.rights import Decision, Rights
 from libs.common.access.selection import EVERYTHING, pattern
-from services.auth.model.grants import NAMED, WHOLE_TENANT, Target, applicable
-
-_KINDS: Final[tuple[Kind, ...]] = ("tenant", "workspace", "experiment", "model")
+from services.auth.model.grants import KINDS, NAMED, WHOLE_TENANT, Target, applicable
 
 Effective = Mapping[Target, frozenset[str]]
 
@@ -41,7 +38,7 @@ def decide(rights: Rights, permission: str, target: Target, owner: str) -> Decis
 
 
 def _widest_first(target: Target) -> tuple[int, int, str]:
-    return _KINDS.index(target.kind), target.workspace_id, target.pattern
+    return KINDS.index(target.kind), target.workspace_id, target.pattern
 
 
 def _held(rights: Rights, target: Target) -> frozenset[str]:

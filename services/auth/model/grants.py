@@ -13,6 +13,7 @@ from libs.common.access.rights import Rights
 from libs.common.errors import denied, invalid
 
 Effect = Literal["allow", "deny"]
+KINDS: Final[tuple[Kind, ...]] = ("tenant", "workspace", "experiment", "model")
 NAMED: Final = ("experiment", "model")
 # Who holds this on a resource decides who else may use it.
 MANAGE_OF: Final[Mapping[str, str]] = MappingProxyType(

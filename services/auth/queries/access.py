@@ -7,13 +7,14 @@ from uuid import UUID
 from asyncpg import Record
 
 from libs.common.access.authority import Told
+from libs.common.access.permissions import Kind
 from libs.common.access.roles import ROLES
 from libs.common.contracts.auth import Access, AccessRule
 from libs.common.database import Connection, Database
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.auth.model.credential import subject_of, user_id_of
-from services.auth.model.grants import applicable
+from services.auth.model.grants import KINDS, applicable
 
 _MEMBERS: Final = """
 SELECT m.user_id, u.kind, m.role, m.access_version,
@@ -29,6 +30,8 @@ SELECT user_id, grant_id, effect, role, permissions, kind, workspace_id, pattern
        (extract(epoch FROM expires_at) * 1000)::int8 AS expires_at
 FROM grants
 WHERE tenant_no = $1 AND user_id = ANY($2) AND (expires_at IS NULL OR expires_at > now())
+  AND ($3::int4 IS NULL OR kind = 'tenant' OR (workspace_id = $3 AND (
+       pattern IN ('*', $4) OR (right(pattern, 1) = '*' AND starts_with($4, left(pattern, -1))))))
 ORDER BY created_at, grant_id
 """
 _CUSTOM: Final = """
@@ -37,25 +40,39 @@ WHERE tenant_no = $1 AND name = ANY($2) AND deleted_at IS NULL
 """
 
 
+# A workspace and the name of an experiment or model in it; '' for the workspace as a whole.
+Resource = tuple[int, str]
+
+
 async def access_of(connection: Connection, tenant_no: int, user_id: UUID) -> Told | None:
     """What a member may do and the version of that; None for who never was a member."""
     return (await accesses_of(connection, tenant_no, [user_id])).get(user_id)
 
 
 async def accesses_of(
-    connection: Connection, tenant_no: int, user_ids: Sequence[UUID]
+    connection: Connection,
+    tenant_no: int,
+    user_ids: Sequence[UUID],
+    on: Resource | None = None,
 ) -> dict[UUID, Told]:
-    """What members may do, in the order of `user_ids`; who never was a member is left out."""
+    """What members may do, in the order of `user_ids`; who never was a member is left out.
+
+    With `on`, rules about other resources are left out: one question needs few of very many.
+    """
     members = await connection.fetch(_MEMBERS, tenant_no, user_ids)
-    grants = await connection.fetch(_GRANTS, tenant_no, user_ids)
+    workspace_id, name = on or (None, "")
+    grants = await connection.fetch(_GRANTS, tenant_no, user_ids, workspace_id, name)
     named = {row["role"] for row in [*members, *grants] if row["role"] is not None}
     roles = await permissions_of(connection, tenant_no, sorted(named))
+    fitting = {
+        (name, kind): applicable(held, kind) for name, held in roles.items() for kind in KINDS
+    }
     rules: dict[UUID, list[AccessRule]] = {
         row["user_id"]: [_of_role(row["role"], roles)] if row["role"] in roles else []
         for row in members
     }
     for row in grants:
-        rules[row["user_id"]].append(_of_grant(row, roles))
+        rules[row["user_id"]].append(_of_grant(row, fitting))
     known = {row["user_id"]: row for row in members}
     return {
         user_id: _told(known[user_id], rules[user_id]) for user_id in user_ids if user_id in known
@@ -108,14 +125,15 @@ def _of_role(role: str, roles: Mapping[str, list[str]]) -> AccessRule:
     )
 
 
-def _of_grant(row: Record, roles: Mapping[str, list[str]]) -> AccessRule:
+def _of_grant(row: Record, fitting: Mapping[tuple[str, Kind], list[str]]) -> AccessRule:
     role, kind = row["role"], row["kind"]
-    given = row["permissions"] if role is None else roles.get(role, [])
     what = "grant" if row["effect"] == "allow" else "deny"
     return AccessRule(
         rule_id=f"grant:{row['grant_id']}",
         effect=row["effect"],
-        permissions=applicable(given, kind),
+        permissions=(
+            applicable(row["permissions"], kind) if role is None else fitting.get((role, kind), [])
+        ),
         kind=kind,
         workspace_id=row["workspace_id"],
         pattern=row["pattern"],

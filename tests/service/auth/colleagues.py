@@ -1,6 +1,6 @@
 """Members of a tenant for tests, each with a token, asked for what they do and may do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,7 +26,7 @@ READ = {"permissions": ["experiment.read", "run.read"]}
 class Person:
     """A member and a token of theirs."""
 
-    auth: Auth
+    auth: Auth = field(repr=False)
     user_id: UUID
     login: str
     token: str

@@ -3,11 +3,16 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 import pytest
 import pytest_asyncio
 
+from libs.common.contracts.auth import GRANTS, ROLES, Grant, Role
+from libs.common.events.republish import republish
+from libs.common.service import Snapshot
+from services.auth.snapshots import SNAPSHOTS
 from tests.service.auth.colleagues import (
     READ,
     TEAM,
@@ -200,3 +205,31 @@ async def test_another_tenants_people_and_grants_are_missing(auth: Auth, admin: 
     reply = await admin.ask("POST", "/grants", {"subject": member.login, **TEAM, **READ})
     assert (reply.status, said(reply)) == (404, f"Member {member.login!r} not found")
     assert made["id"] not in str(await admin.get("/grants?max_results=1000"))
+
+
+async def test_roles_and_living_grants_are_told_again(auth: Auth, admin: Person) -> None:
+    member, name = await join(auth, None), f"role-{uuid4().hex[:8]}"
+    role = Role(name=name, permissions=["run.read"], description="reads")
+    assert (await admin.ask("POST", "/roles", role)).status == 201
+    made = await grant(admin, member, **TEAM, role=name, expires_in=3600, reason="a while")
+
+    async def republished() -> bool:
+        # The tenant's own fact must have made its way first.
+        counted = await republish(auth.running)
+        return counted["auth.role.v1"] >= 1 and counted["auth.grant.v1"] >= 1
+
+    await eventually(republished, within=30)
+    async with auth.running.database.reading(1) as connection:
+
+        async def told(snapshot: Snapshot) -> dict[str, Any]:
+            rows = await connection.fetch(snapshot.query, 1, "", 1000)
+            facts = [snapshot.fact(row) for row in rows]
+            return {snapshot.topic.key(fact): fact for fact in facts}
+
+        roles, grants = [await told(each) for each in SNAPSHOTS if each.topic in (ROLES, GRANTS)]
+    assert roles[name].role == role
+    again: Grant = grants[made["id"]].grant
+    assert (again.subject, again.role, again.pattern) == (member.subject, name, "team-a/*")
+    assert (again.reason, again.granted_by) == ("a while", admin.subject)
+    (rule,) = (await member.told()).access.rules
+    assert again.expires_at == rule.expires_at
