@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from libs.common.contracts.auth import AccessRule
+from services.tracking.queries import narrowing
 from tests.service.tracking.making import new_experiment, new_run
 from tests.service.tracking.people import Person, allow, deny, person
 from tests.serving import Client, new_tenant
@@ -123,9 +124,16 @@ async def test_a_page_token_goes_on_when_a_grant_came_meanwhile(world: World) ->
         ([allow("*", *READING), deny("team-*", *READING)], ["Default"]),
     ],
 )
+@pytest.mark.parametrize("led", [True, False], ids=["by names", "by order"])
 async def test_every_search_shows_the_same(
-    world: World, rules: list[AccessRule], shown: list[str]
+    world: World,
+    rules: list[AccessRule],
+    shown: list[str],
+    led: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if not led:
+        monkeypatch.setattr(narrowing, "_COUNTED", -1)
     reader = world.reader(*rules)
     every = {"max_results": 100}
     ids = {"experiment_ids": list(world.experiments.values())}
@@ -172,4 +180,19 @@ async def test_what_one_owns_is_found_without_a_grant(world: World) -> None:
     body = {"experiment_ids": [*world.experiments.values(), number]}
     runs = await maker.post("runs/search", body)
     assert [run["info"]["run_name"] for run in runs["runs"]] == ["own/x"]
+    await world.client.post("experiments/delete", {"experiment_id": number})
+
+
+async def test_a_credential_for_some_experiments_finds_just_those(world: World) -> None:
+    member = person(world.client, "owner", scope="experiment:team-a/1*")
+    found = await member.post("experiments/search", {"max_results": 100})
+    assert [each["name"] for each in found["experiments"]] == ["team-a/11", "team-a/10"]
+
+
+async def test_what_is_new_is_found_though_it_was_counted_before(world: World) -> None:
+    reader = world.reader(allow("late/*", *READING))
+    assert await reader.post("experiments/search", {"max_results": 10}) == {}
+    number = await new_experiment(world.client, "late/x")
+    found = await reader.post("experiments/search", {"max_results": 10})
+    assert [each["name"] for each in found["experiments"]] == ["late/x"]
     await world.client.post("experiments/delete", {"experiment_id": number})
