@@ -1,0 +1,68 @@
+"""A hole in any wall turns the matrix red; without a hole the same cells are well."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from libs.embedded import Parts
+from libs.embedded.environment import as_user
+from tests.security.matrix.asks import ASKS
+from tests.security.matrix.breaches import BREACHES, Breach, breached, without_memory
+from tests.security.matrix.cells import Cell, Row
+from tests.security.matrix.operations import asked
+from tests.security.matrix.people import People, people_of
+from tests.security.matrix.platform import Platform, platform_of_its_own
+
+OPERATIONS = asked()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def platform(
+    platform_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Platform]:
+    """Every service in this process."""
+    folder = tmp_path_factory.mktemp("breaches")
+    async with platform_of_its_own(platform_environment, folder) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def people(platform: Platform) -> People:
+    """Two tenants with their people."""
+    return await people_of(platform)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def superuser(platform: Platform, parts: Parts) -> AsyncIterator[asyncpg.Connection]:
+    """Whoever may change policies and functions."""
+    password = parts.home.secret("postgres-superuser")
+    url = as_user(platform.environment["MAESTRO_POSTGRES_URL"], "postgres", password)
+    connection = await asyncpg.connect(url)
+    yield connection
+    await connection.close()
+
+
+async def cell_of(platform: Platform, people: People, breach: Breach) -> Cell:
+    """The cell in which a breach must show; the owner asks first, as somebody always has."""
+    row = Row(platform, people, OPERATIONS[breach.row], ASKS[breach.row])
+    without_memory(list(platform.values.values()))
+    (cell,) = await row.cells((breach.column,))
+    return cell
+
+
+def test_there_are_twenty() -> None:
+    assert len({breach.name for breach in BREACHES}) == 20
+
+
+@pytest.mark.parametrize("breach", BREACHES, ids=lambda breach: breach.name)
+async def test_a_breach_shows(
+    breach: Breach, platform: Platform, people: People, superuser: asyncpg.Connection
+) -> None:
+    whole = await cell_of(platform, people, breach)
+    assert whole.fault == ""
+    async with breached(superuser, breach):
+        cell = await cell_of(platform, people, breach)
+    without_memory(list(platform.values.values()))
+    assert cell.fault != ""
