@@ -31,6 +31,7 @@ SERVICE: Final = Service(
         "roles": "tenant",
         "grants": "tenant",
         "credentials": "lookup: a presented secret's digest is all that is known of its tenant",
+        "member_tenants": "lookup: a person's login is all that is known of their tenants",
         "signing_keys": "platform: one set of keys signs the principals of all tenants",
         "audit_events": "tenant",
     },

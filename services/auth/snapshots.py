@@ -36,8 +36,11 @@ def _token(row: Record) -> TokenSnapshot:
     token = Token(
         token_id=row["id"],
         name=row["name"],
-        subject=subject_of(row["user_id"]),
+        subject=subject_of(row["user_id"], row["kind"]),
         expires_at=row["expires_at"],
+        scopes=list(row["scopes"]),
+        networks=list(row["networks"]),
+        rotated_from=row["rotated_from"],
     )
     return TokenSnapshot(version=row["version"], token=token)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 from starlette.responses import PlainTextResponse, Response
@@ -12,6 +11,7 @@ from libs.common.http.manners import Limits, Manners
 from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.service import Running
 from libs.common.telemetry import metrics
+from services.gateway.addresses import Networks, client_address, inside, parsed
 from services.gateway.credentials import presented
 from services.gateway.forwarding import forward
 from services.gateway.headers import header
@@ -31,7 +31,8 @@ class Gateway:
     principals: Principals
     peers: Mapping[str, ASGIApp]
     settings: Settings
-    metrics_networks: tuple[IPv4Network | IPv6Network, ...]
+    metrics_networks: Networks
+    proxies: Networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; refusals are raised and become answers in the manners around."""
@@ -72,7 +73,11 @@ class Gateway:
                 "Workspace APIs are not available: workspaces are not enabled on this server",
                 status=400,
             )
-        passport = await self.principals.passport(presented(headers))
+        address = client_address(scope.get("client"), headers, self.proxies)
+        given = presented(headers, "" if address is None else str(address))
+        passport = await self.principals.passport(given)
+        if passport.networks and not inside(address, parsed(passport.networks)):
+            raise given.refusal(f"it is bound to networks that your address {address} is not in")
         return passport.principals[route.upstream]
 
     async def _own(self, path: str, scope: Scope) -> Response:
@@ -91,14 +96,7 @@ class Gateway:
         # Behind a proxy on this machine everybody comes from loopback.
         if any(name in _PROXY_HEADERS for name, _ in scope["headers"]):
             return False
-        client = scope.get("client")
-        if client is None:
-            return False
-        try:
-            address = ip_address(client[0])
-        except ValueError:
-            return False
-        return any(address in network for network in self.metrics_networks)
+        return inside(client_address(scope.get("client"), (), ()), self.metrics_networks)
 
 
 def api(running: Running) -> ASGIApp:
@@ -109,6 +107,7 @@ def api(running: Running) -> ASGIApp:
         peers=running.peers,
         settings=settings,
         metrics_networks=settings.metrics_networks(),
+        proxies=settings.proxies(),
     )
     limits = Limits(
         hosts=_listed(running.shared.allowed_hosts), origins=_listed(running.shared.allowed_origins)

@@ -22,6 +22,7 @@ from services.gateway.credentials import Presented, Rejected
 _CLIENT: Final = "gateway"
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 _OPAQUE: Final = "urn:ietf:params:oauth:token-type:access_token"
+_SIGN_IN: Final = "urn:maestro:params:oauth:token-type:password"
 _SECONDS: Final = 5.0
 _AWAY: Final = 503
 # Not used in its last seconds, so that it does not expire on its way; asked for anew before that,
@@ -34,7 +35,8 @@ _log = logger(__name__)
 class Passport(msgspec.Struct, frozen=True):
     """The signed principals of one credential, by service, until they are to be had anew.
 
-    `actor` is the token's id, `subject` whom it speaks for in `tenant`, a UUID whose short number is
+    `actor` is the token's id, or names a sign-in with a password; `networks` are where it may be used
+    from, anywhere when empty. `subject` whom it speaks for in `tenant`, a UUID whose short number is
     `tenant_no` and whose limits are those of `plan`. Times are seconds since 1970: `minted_at` by auth, usable before
     `expires_at`, to be renewed from `renew_at` on.
     """
@@ -48,6 +50,7 @@ class Passport(msgspec.Struct, frozen=True):
     minted_at: float
     renew_at: float
     expires_at: float
+    networks: tuple[str, ...] = ()
 
 
 class _Granted(msgspec.Struct):
@@ -59,6 +62,7 @@ class _Granted(msgspec.Struct):
     plan: str
     expires_in: int
     issued_at: int
+    networks: tuple[str, ...] = ()
 
 
 class _Refused(msgspec.Struct):
@@ -81,8 +85,7 @@ class Exchange:
 
         Raises Rejected where auth does not accept it, a refusal 503 where auth cannot say.
         """
-        form = [("grant_type", _GRANT), ("subject_token_type", _OPAQUE)]
-        form += [("subject_token", presented.secret)]
+        form = [("grant_type", _GRANT), *_subject(presented)]
         form += [("audience", audience) for audience in self.audiences]
         if "auth" not in self.peers:
             raise unavailable("The credential cannot be checked now; try again.")
@@ -125,7 +128,20 @@ class Exchange:
             minted_at=float(granted.issued_at),
             renew_at=ends_at - _RENEWED_SECONDS,
             expires_at=asked_at + life,
+            networks=granted.networks,
         )
+
+
+def _subject(presented: Presented) -> list[tuple[str, str]]:
+    """What is exchanged, as fields of the form."""
+    if presented.user is None:
+        return [("subject_token_type", _OPAQUE), ("subject_token", presented.secret)]
+    return [
+        ("subject_token_type", _SIGN_IN),
+        ("subject_token", presented.secret),
+        ("login", presented.user),
+        ("client_address", presented.address),
+    ]
 
 
 def _problem(reply: Reply) -> Exception:

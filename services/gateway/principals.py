@@ -1,6 +1,7 @@
 """The signed principals of the credentials in use: from memory, from Redis, or from auth."""
 
 import asyncio
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -8,6 +9,7 @@ from typing import Final
 
 from libs.common.errors import Refusal
 from libs.common.telemetry.logs import logger
+from services.gateway.backoff import BackOff
 from services.gateway.credentials import Presented, Rejected
 from services.gateway.exchange import Passport
 from services.gateway.metrics import FOUND_IN, RENEWALS_FAILED
@@ -18,7 +20,7 @@ MOST_PASSPORTS: Final = 20_000
 MOST_REJECTED: Final = 10_000
 REJECTED_SECONDS: Final = 2.0
 _RENEWAL_PAUSE_SECONDS: Final = 2.0
-_REVOKED: Final = "the token was revoked"
+_REVOKED: Final = "it was revoked"
 _log = logger(__name__)
 
 
@@ -28,6 +30,7 @@ class Principals:
     A passport is used until shortly before it expires, whatever happens to auth, Redis or Kafka
     meanwhile; that life is the bound within which a revocation acts when nobody can tell of it.
     A rejection is remembered for two seconds, so that a wrong token in a loop costs auth little.
+    Passwords that auth must be asked about pass the `backoff` first; those in memory do not.
     """
 
     def __init__(
@@ -35,11 +38,14 @@ class Principals:
         exchange: Callable[[Presented], Awaitable[Passport]],
         shared: SharedCache,
         clock: Callable[[], float] = time.time,
+        backoff: BackOff | None = None,
     ) -> None:
         self.revocations = Revocations(self._forget_everything, clock)
         self._exchange = exchange
         self._shared = shared
         self._clock = clock
+        self._backoff = BackOff(None) if backoff is None else backoff
+        self._pepper = secrets.token_bytes(32)
         self._passports: OrderedDict[bytes, Passport] = OrderedDict()
         self._rejected: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
         self._flights: dict[bytes, asyncio.Task[Passport]] = {}
@@ -49,8 +55,9 @@ class Principals:
     async def passport(self, presented: Presented) -> Passport:
         """The passport of a credential; raises the refusal 401 or 503 that answers the request."""
         try:
-            return await self._find(presented, presented.key())
+            return await self._find(presented, presented.key(self._pepper))
         except Rejected as rejected:
+            await self._backoff.failed(presented)
             # The way it came is this request's own, though the answer may be another's.
             raise presented.refusal(str(rejected)) from None
 
@@ -66,6 +73,7 @@ class Principals:
             if known.renew_at < now and self._pause_renewals_until < now:
                 self._flight(key, presented, renewal=True)
             return known
+        self._backoff.admit(presented)
         rejected = self._rejected.get(key)
         if rejected is not None and rejected[0] > now:
             FOUND_IN["refused"].inc()
@@ -83,9 +91,13 @@ class Principals:
     def _flight(self, key: bytes, presented: Presented, *, renewal: bool) -> asyncio.Task[Passport]:
         flight = self._flights.get(key)
         if flight is None:
+            if not renewal:
+                self._backoff.begin(presented)
             flight = asyncio.create_task(self._fetch(key, presented, renewal=renewal))
             self._flights[key] = flight
             flight.add_done_callback(lambda done: self._landed(key, done))
+            if not renewal:
+                flight.add_done_callback(lambda _: self._backoff.ended(presented))
         return flight
 
     def _landed(self, key: bytes, flight: asyncio.Task[Passport]) -> None:
@@ -102,6 +114,8 @@ class Principals:
             if not renewal and (shared := await self._from_redis(presented)) is not None:
                 FOUND_IN["redis"].inc()
                 return self._keep(key, shared, epoch)
+            if not renewal:
+                await self._backoff.consult(presented)
             passport = await self._exchange(presented)
         except Rejected as rejected:
             self._note_rejected(key, str(rejected))
@@ -114,6 +128,7 @@ class Principals:
         if self.revocations.covers(passport.actor):
             raise Rejected(_REVOKED)
         FOUND_IN["auth"].inc()
+        await self._backoff.succeeded(presented)
         self._shared.write(presented, passport)
         return self._keep(key, passport, epoch)
 

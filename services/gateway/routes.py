@@ -44,6 +44,7 @@ ROUTES: Final[Mapping[str, Route]] = {
         for path, route in _BOTH_PREFIXES.items()
     },
     "/api/maestro/v1/tokens": Route("auth", "tokens"),
+    "/api/maestro/v1/password": Route("auth", "password"),
 }
 
 # Paths that are answered only as they stand, without anything behind them.

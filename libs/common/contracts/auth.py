@@ -53,6 +53,14 @@ class UserCreated(msgspec.Struct, frozen=True, kw_only=True):
     user: User
 
 
+class PasswordChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A member set a password; whoever caches principals of the actor `ended` drops them now."""
+
+    version: int
+    user: User
+    ended: str
+
+
 class UserSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A member as it stands, told again on request."""
 
@@ -61,16 +69,30 @@ class UserSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A service token without its secret; times are milliseconds since 1970."""
+    """A service token without its secret; times are milliseconds since 1970.
+
+    `scopes` is what it may be used for, `networks` where from, anywhere when empty; `rotated_from`
+    is the token whose place it took.
+    """
 
     token_id: str
     name: str
     subject: str
     expires_at: int | None = None
+    scopes: list[str] = []
+    networks: list[str] = []
+    rotated_from: str | None = None
 
 
 class TokenIssued(msgspec.Struct, frozen=True, kw_only=True):
     """A token was made."""
+
+    version: int
+    token: Token
+
+
+class TokenChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """A token's end was brought forward, as another took its place."""
 
     version: int
     token: Token
@@ -144,10 +166,19 @@ TENANTS: Final = Topic(
     {"created": TenantCreated, "changed": TenantChanged, "snapshot": TenantSnapshot},
     _tenant_key,
 )
-USERS: Final = Topic("auth.user.v1", {"created": UserCreated, "snapshot": UserSnapshot}, _user_key)
+USERS: Final = Topic(
+    "auth.user.v1",
+    {"created": UserCreated, "password-changed": PasswordChanged, "snapshot": UserSnapshot},
+    _user_key,
+)
 TOKENS: Final = Topic(
     "auth.token.v1",
-    {"issued": TokenIssued, "revoked": TokenRevoked, "snapshot": TokenSnapshot},
+    {
+        "issued": TokenIssued,
+        "changed": TokenChanged,
+        "revoked": TokenRevoked,
+        "snapshot": TokenSnapshot,
+    },
     _token_key,
 )
 ACCESS: Final = Topic("auth.access.v1", {"changed": AccessChanged}, _access_key)

@@ -1,8 +1,9 @@
 """The token endpoint for services (OAuth 2.0 token exchange, RFC 8693) and the published keys.
 
-It differs from the RFC in one extension: where several audiences are asked for, the answer holds
-`principals`, a token for each, as a principal is for one audience only. It answers services alone:
-the gateway has no route to it.
+It differs from the RFC in two extensions. Where several audiences are asked for, the answer holds
+`principals`, a token for each, as a principal is for one audience only. And a password is a subject
+token of a type of ours, beside the `login` as it was typed and the `client_address` it came from. It
+answers services alone: the gateway has no route to it.
 """
 
 from collections.abc import Sequence
@@ -13,20 +14,37 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.common.database import Database
 from libs.common.errors import Refusal
 from libs.common.http.application import read_body
 from libs.common.http.routes import PUBLIC, Call, Routes
+from libs.common.telemetry.logs import logger
 from services.auth.api.clients import client_of
-from services.auth.commands.exchange import Exchanged, exchange_principal, exchange_secret
+from services.auth.commands.exchange import (
+    Exchanged,
+    exchange_password,
+    exchange_principal,
+    exchange_secret,
+)
 from services.auth.model.credential import CredentialRefused
 from services.auth.state import State
 
 GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 OPAQUE: Final = "urn:ietf:params:oauth:token-type:access_token"
 PRINCIPAL: Final = "urn:ietf:params:oauth:token-type:jwt"
+SIGN_IN: Final = "urn:maestro:params:oauth:token-type:password"
 _LONGEST_FORM: Final = 16 * 1024
-_ONCE: Final = ("grant_type", "subject_token", "subject_token_type", "requested_token_type")
+_ONCE: Final = (
+    "grant_type",
+    "subject_token",
+    "subject_token_type",
+    "requested_token_type",
+    "login",
+    "client_address",
+)
+_TYPES: Final = (OPAQUE, PRINCIPAL, SIGN_IN)
 _GATEWAY: Final = "gateway"
+_log = logger(__name__)
 
 routes = Routes()
 
@@ -45,11 +63,13 @@ class _RefusedError(Exception):
 
 
 class Form(msgspec.Struct, frozen=True):
-    """A request for an exchange."""
+    """A request for an exchange; `login` and `client_address` come with a password alone."""
 
     subject_token: str
     subject_token_type: str
     audiences: tuple[str, ...]
+    login: str
+    client_address: str
 
 
 @routes.plain("GET", "/.well-known/jwks.json", permission=PUBLIC)
@@ -82,10 +102,12 @@ async def exchange_token(call: Call) -> Response:
 
 async def _exchange(call: Call, state: State, client: str, form: Form) -> Exchanged:
     database = call.running.database
+    if form.subject_token_type != PRINCIPAL and client != _GATEWAY:
+        raise _RefusedError("unauthorized_client", "only the gateway sees users' credentials")
     if form.subject_token_type == OPAQUE:
-        if client != _GATEWAY:
-            raise _RefusedError("unauthorized_client", "only the gateway sees users' tokens")
         return await exchange_secret(database, state.keys, form.subject_token, form.audiences)
+    if form.subject_token_type == SIGN_IN:
+        return await _sign_in(database, state, form)
     try:
         principal = await state.verifiers[client].verify(form.subject_token)
     except Refusal as refusal:
@@ -93,6 +115,17 @@ async def _exchange(call: Call, state: State, client: str, form: Form) -> Exchan
             raise
         raise CredentialRefused("the principal is not valid, or not for this service") from None
     return await exchange_principal(database, state.keys, principal, form.audiences)
+
+
+async def _sign_in(database: Database, state: State, form: Form) -> Exchanged:
+    try:
+        return await exchange_password(
+            database, state.keys, state.passwords, form.login, form.subject_token, form.audiences
+        )
+    except CredentialRefused:
+        # Not the user name: people type passwords in its place.
+        _log.info("sign_in_refused", address=form.client_address[:64])
+        raise
 
 
 async def _read(request: Request) -> list[tuple[str, str]]:
@@ -115,15 +148,21 @@ def _form_of(fields: Sequence[tuple[str, str]], audiences: frozenset[str]) -> Fo
     wanted = tuple(dict.fromkeys(value for name, value in fields if name == "audience"))
     if given.get("grant_type") != GRANT:
         raise _RefusedError("unsupported_grant_type", f"only {GRANT}")
-    if given.get("subject_token_type") not in (OPAQUE, PRINCIPAL):
-        raise _RefusedError("invalid_request", f"subject_token_type is {OPAQUE} or {PRINCIPAL}")
+    if given.get("subject_token_type") not in _TYPES:
+        raise _RefusedError("invalid_request", f"subject_token_type is one of {', '.join(_TYPES)}")
     if given.get("requested_token_type", PRINCIPAL) != PRINCIPAL:
         raise _RefusedError("invalid_request", f"requested_token_type is {PRINCIPAL}")
     if not given.get("subject_token"):
         raise _RefusedError("invalid_request", "subject_token is absent")
     if not wanted or not audiences.issuperset(wanted):
         raise _RefusedError("invalid_target", f"audience is one of {', '.join(sorted(audiences))}")
-    return Form(given["subject_token"], given["subject_token_type"], wanted)
+    return Form(
+        given["subject_token"],
+        given["subject_token_type"],
+        wanted,
+        given.get("login", ""),
+        given.get("client_address", ""),
+    )
 
 
 def _answer(exchanged: Exchanged, audiences: tuple[str, ...]) -> Response:
@@ -144,11 +183,12 @@ def _about(exchanged: Exchanged) -> dict[str, object]:
     """What the gateway must know of a credential, as it cannot read it from the principals."""
     known = exchanged.credential
     return {
-        "actor": str(known.token_id),
+        "actor": known.actor,
         "subject": known.subject,
         "tenant": str(known.tenant_id),
         "tenant_no": known.tenant_no,
         "plan": known.plan,
+        "networks": known.networks,
         "issued_at": exchanged.issued_at,
     }
 

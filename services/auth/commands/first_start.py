@@ -15,6 +15,7 @@ from services.auth.commands.facts import token_state
 from services.auth.commands.keys import ensure_signing_key
 from services.auth.model.credential import ALL_SCOPES, FIRST_WORKSPACE, subject_of
 from services.auth.model.secrets import digest, new_secret
+from services.auth.model.tokens import FIRST_TOKEN_DAYS
 from services.auth.store.identity import (
     NewToken,
     add_member,
@@ -78,7 +79,7 @@ async def _first_token(running: Recording, connection: Connection, owner: _Owner
             user_id=owner.user_id,
             workspace_id=FIRST_WORKSPACE,
             scopes=ALL_SCOPES,
-            expires_in_days=None,
+            expires_in_days=FIRST_TOKEN_DAYS,
         ),
     )
     tenant = str(owner.tenant_id)

@@ -25,15 +25,33 @@ def user_id_of(subject: str) -> UUID | None:
         return None
 
 
+def login_actor(user_id: UUID, password_version: int) -> str:
+    """How a sign-in with a password is named where a token would be named by its id.
+
+    It ends with the password: the next one is of another version.
+    """
+    return f"login:{user_id}:{password_version}"
+
+
+def user_of_login(actor: str) -> UUID | None:
+    """The user who signed in with a password, None where the actor is no such sign-in."""
+    kind, _, rest = actor.partition(":")
+    try:
+        return UUID(rest.partition(":")[0]) if kind == "login" else None
+    except ValueError:
+        return None
+
+
 class CredentialRefused(Exception):
     """A credential that is not accepted; the message tells its holder why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A token with the member and the tenant it speaks for, as read in one statement.
+    """A token, or a sign-in with a password, with the member and the tenant it speaks for.
 
-    `expired` and `last_use_is_stale` were decided by the database's clock.
+    Read in one statement. `actor` is the token's id, or what `login_actor` makes; `networks` are
+    those it may be used from, any when empty. `expired` and `last_use_is_stale` were decided by the database's clock.
     """
 
     tenant_no: int
@@ -45,9 +63,10 @@ class Credential:
     user_kind: str
     user_status: str
     membership_status: str
-    token_id: UUID
+    actor: str
     workspace_id: int
     scopes: tuple[str, ...]
+    networks: tuple[str, ...]
     expires_at: datetime | None
     expired: bool
     revoked: bool
@@ -71,4 +90,9 @@ class Credential:
 
 
 UNKNOWN: Final = "no such token here; it may belong to another installation"
+WRONG: Final = "user name or password is wrong"
+CHANGED_SINCE: Final = "the password was changed"
+NO_MEMBER: Final = "you are no member of a tenant of the name before the '/'"
+WHICH_TENANT: Final = "you are a member of several tenants; give the user name as tenant/login"
+NOWHERE: Final = "you are a member of no tenant"
 MALFORMED: Final = "this is no token: mistyped or cut short (its checksum does not fit)"

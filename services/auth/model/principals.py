@@ -33,7 +33,7 @@ def _claims(credential: Credential, audience: str, now: int) -> Mapping[str, Any
         "iss": ISSUER,
         "aud": audience,
         "sub": credential.subject,
-        "act": str(credential.token_id),
+        "act": credential.actor,
         "tenant": str(credential.tenant_id),
         "tno": credential.tenant_no,
         "ws": credential.workspace_id,
