@@ -21,7 +21,7 @@ from services.auth.model.passwords import hash_password, verify
 REMEMBERED_SECONDS: Final = 300.0
 MOST_REMEMBERED: Final = 20_000
 # Those behind would wait longer than the gateway waits for auth.
-MOST_WAITING: Final = 24
+MOST_WAITING: Final = 16
 _RETRY_SECONDS: Final = 2
 _Result = TypeVar("_Result")
 
