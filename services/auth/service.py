@@ -8,6 +8,7 @@ from libs.common.contracts.auth import ACCESS, TENANTS, TOKENS, USERS
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.auth.api import api
+from services.auth.commands.first_start import replace_first_token
 from services.auth.consumers import AUDIT
 from services.auth.queries.access import asks_itself
 from services.auth.settings import Settings
@@ -38,4 +39,5 @@ SERVICE: Final = Service(
     snapshots=SNAPSHOTS,
     opens=opens,
     asks=asks_itself,
+    steps={"first-token": replace_first_token},
 )
