@@ -11,7 +11,9 @@ from mlflow.exceptions import RestException
 from redis.asyncio import Redis
 
 from libs.common.http.types import ASGIApp
+from services.gateway.credentials import Presented
 from services.gateway.metrics import FOUND_IN
+from services.gateway.shared_cache import entry_name
 from tests.service.auth.installation import Auth
 from tests.service.auth.people import PASSWORD, TOKENS, add_tenant, as_owner, join
 from tests.service.gateway.front import RUNS, Front, decoded, listening, opened
@@ -83,11 +85,24 @@ async def test_another_password_ends_the_old_one_at_every_gateway(
             assert (await gateway.ask(headers=[new])).status == 200
 
 
-async def test_what_a_password_opens_is_not_in_redis(front: Front, alice: str) -> None:
+async def test_what_a_password_opens_is_not_in_redis(auth: Auth, front: Front, alice: str) -> None:
+    """What a token opens is, and was asked for later, so nothing is on its way any more."""
+    _, token = await auth.new_token(auth.first_token)
     async with Redis.from_url(front.running.shared.redis_url) as redis:
-        before = set(await redis.keys("gateway:passport:*"))
+
+        async def entries() -> set[bytes]:
+            return set(await redis.keys("gateway:passport:*"))
+
+        before = await entries()
         assert (await front.ask(headers=[basic(alice, MINE)])).status == 200
-        assert set(await redis.keys("gateway:passport:*")) == before
+        assert (await front.ask(token=token)).status == 200
+        mark = entry_name(Presented("Bearer", token)).encode()
+
+        async def there() -> bool:
+            return mark in await entries()
+
+        await eventually(there)
+        assert await entries() - before <= {mark}
 
 
 async def test_passwords_are_in_no_log_and_no_answer(
