@@ -17,7 +17,7 @@ install = $(INSTALL) $(1) >&2 || { \
 export PYTHONUNBUFFERED := 1
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help up env token test check fix bench contracts lock redrive republish clean
+.PHONY: help up env token first-token test check fix bench contracts lock redrive republish clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ env: $(VENV)/.runtime ## print the exports a client needs, for your shell to eva
 
 token: $(VENV)/.runtime ## make another access token on the running platform (NAME=…)
 	@exec $(PY) -m libs.embedded token $(if $(NAME),--name '$(NAME)')
+
+first-token: $(VENV)/.runtime ## put another first token in place of one that has expired
+	@exec $(PY) -m libs.embedded first-token
 
 test: $(VENV)/.development ## run all tests on real parts (ARGS='-k name')
 	@exec $(PY) -m pytest $(ARGS)

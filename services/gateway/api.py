@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 from starlette.responses import PlainTextResponse, Response
@@ -13,6 +12,7 @@ from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.service import Running
 from libs.common.telemetry import metrics
 from libs.common.workspaces import check_name
+from services.gateway.addresses import Networks, client_address, inside, parsed
 from services.gateway.credentials import presented
 from services.gateway.exchange import Passport
 from services.gateway.forwarding import forward
@@ -33,7 +33,8 @@ class Gateway:
     principals: Principals
     peers: Mapping[str, ASGIApp]
     settings: Settings
-    metrics_networks: tuple[IPv4Network | IPv6Network, ...]
+    metrics_networks: Networks
+    proxies: Networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; refusals are raised and become answers in the manners around."""
@@ -68,13 +69,17 @@ class Gateway:
 
     async def _passport(self, scope: Scope) -> Passport:
         headers = scope["headers"]
+        address = client_address(scope.get("client"), headers, self.proxies)
+        given = presented(headers, "" if address is None else str(address))
         workspace = header(headers, _WORKSPACE_HEADER)
-        found = presented(headers)
         if workspace is not None and workspace.strip():
             name = workspace.strip().decode("latin-1")
             check_name(name)
-            found = replace(found, workspace=name)
-        return await self.principals.passport(found)
+            given = replace(given, workspace=name)
+        passport = await self.principals.passport(given)
+        if passport.networks and not inside(address, parsed(passport.networks)):
+            raise given.refusal(f"it is bound to networks that your address {address} is not in")
+        return passport
 
     async def _own(self, path: str, scope: Scope) -> Response:
         scope["route_name"] = path[1:] if path in ("/health", "/ready", "/metrics") else "unknown"
@@ -92,14 +97,7 @@ class Gateway:
         # Behind a proxy on this machine everybody comes from loopback.
         if any(name in _PROXY_HEADERS for name, _ in scope["headers"]):
             return False
-        client = scope.get("client")
-        if client is None:
-            return False
-        try:
-            address = ip_address(client[0])
-        except ValueError:
-            return False
-        return any(address in network for network in self.metrics_networks)
+        return inside(client_address(scope.get("client"), (), ()), self.metrics_networks)
 
 
 def api(running: Running) -> ASGIApp:
@@ -110,6 +108,7 @@ def api(running: Running) -> ASGIApp:
         peers=running.peers,
         settings=settings,
         metrics_networks=settings.metrics_networks(),
+        proxies=settings.proxies(),
     )
     limits = Limits(
         hosts=_listed(running.shared.allowed_hosts), origins=_listed(running.shared.allowed_origins)

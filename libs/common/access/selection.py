@@ -25,6 +25,14 @@ class Names:
         """Whether a name is in the set."""
         return self.everything or name in self.exact or name.startswith(self.prefixes)
 
+    def holds_all(self, others: "Names") -> bool:
+        """Whether every name of another set is in this one."""
+        if self.everything or others.everything:
+            return self.everything
+        return all(self.covers(name) for name in others.exact) and all(
+            prefix.startswith(self.prefixes) for prefix in others.prefixes
+        )
+
     @property
     def empty(self) -> bool:
         """Whether no name is in the set."""

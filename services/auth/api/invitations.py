@@ -24,6 +24,7 @@ from services.auth.schemas.members import (
     MadeInvitationBody,
     NewInvitationBody,
 )
+from services.auth.state import State
 
 PATH = "/api/maestro/v1/invitations"
 router = APIRouter(prefix=PATH, tags=["invitations"])
@@ -65,9 +66,10 @@ async def accept(body: AcceptanceBody, running: Here) -> JoinedBody:
     A new login gets the password that is given. A known one shows its own, or signs in and joins
     with `POST /api/maestro/v1/invitations/join`.
     """
-    return _joined(
-        *await accept_invitation(running, body.code, body.password, body.display_name.strip())
-    )
+    state: State = running.state
+    password = None if body.password is None else body.password.get_secret_value()
+    name = body.display_name.strip()
+    return _joined(*await accept_invitation(running, state.passwords, body.code, password, name))
 
 
 @router.post("/join", **guarded("token.own"))

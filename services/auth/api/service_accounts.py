@@ -8,6 +8,7 @@ from libs.common.principal import Principal
 from libs.common.service import Running
 from services.auth.api.members import member_body
 from services.auth.api.pages import After, Limit, page
+from services.auth.api.tokens import issued_body, wanted_of
 from services.auth.commands.members import remove_member, resume_member, suspend_member
 from services.auth.commands.service_accounts import add_service_account, issue_account_token
 from services.auth.queries.members import account_subject, members_page
@@ -64,14 +65,7 @@ async def create_service_account_token(
 ) -> IssuedTokenBody:
     """Make a token for a service account; its secret is in this answer and nowhere else."""
     account = await _named(running, caller, name)
-    issued = await issue_account_token(running, caller, account, body.name, body.expires_in_days)
-    return IssuedTokenBody(
-        id=issued.stored.token_id,
-        name=issued.stored.name,
-        token=issued.secret,
-        created_at=issued.stored.created_at,
-        expires_at=issued.stored.expires_at,
-    )
+    return issued_body(await issue_account_token(running, caller, account, wanted_of(body)))
 
 
 async def _named(running: Running, caller: Principal, name: str) -> str:

@@ -15,12 +15,14 @@ from services.auth.store.identity import StoredToken
 
 def token_state(stored: StoredToken) -> Token:
     """A token as facts carry it: no secret, no digest."""
-    expires_at = stored.expires_at
     return Token(
         token_id=str(stored.token_id),
         name=stored.name,
         subject=subject_of(stored.user_id, stored.user_kind),
-        expires_at=None if expires_at is None else int(expires_at.timestamp() * 1000),
+        expires_at=int(stored.expires_at.timestamp() * 1000),
+        scopes=list(stored.scopes),
+        networks=list(stored.networks),
+        rotated_from=None if stored.rotated_from is None else str(stored.rotated_from),
     )
 
 
