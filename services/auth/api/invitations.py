@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from libs.common.http.own import Caller, Here, for_everyone, guarded
-from services.auth.api.pages import FIRST_ID, AfterId, Limit, page
+from services.auth.api.pages import FIRST_ID, MaxResults, PageTokenId, page
 from services.auth.commands.acceptance import accept_invitation, join_tenant
 from services.auth.commands.invitations import (
     MadeInvitation,
@@ -41,15 +41,18 @@ async def invite_member(
 
 @router.get("", **guarded("member.read"))
 async def list_invitations(
-    caller: Caller, running: Here, after: AfterId = FIRST_ID, limit: Limit = 100
+    caller: Caller,
+    running: Here,
+    max_results: MaxResults = 100,
+    page_token: PageTokenId = FIRST_ID,
 ) -> InvitationListBody:
     """The tenant's invitations, those that ended too; never their codes."""
     async with running.database.reading(caller.tenant_no) as connection:
-        rows = await invitations_page(connection, caller.tenant_no, after, limit + 1)
-    shown, last = page(rows, limit)
+        rows = await invitations_page(connection, caller.tenant_no, page_token, max_results + 1)
+    shown, last = page(rows, max_results)
     return InvitationListBody(
         invitations=[_shown(row) for row in shown],
-        next=None if last is None else last.invitation_id,
+        next_page_token=None if last is None else str(last.invitation_id),
     )
 
 

@@ -7,7 +7,7 @@ from libs.common.http.own import Caller, Here, guarded
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.auth.api.members import member_body
-from services.auth.api.pages import After, Limit, page
+from services.auth.api.pages import MaxResults, PageToken, page
 from services.auth.api.tokens import issued_body, wanted_of
 from services.auth.commands.members import remove_member, resume_member, suspend_member
 from services.auth.commands.service_accounts import add_service_account, issue_account_token
@@ -30,14 +30,17 @@ async def create_service_account(
 
 @router.get("", **guarded("member.read"))
 async def list_service_accounts(
-    caller: Caller, running: Here, after: After = "", limit: Limit = 100
+    caller: Caller, running: Here, max_results: MaxResults = 100, page_token: PageToken = ""
 ) -> MemberListBody:
     """The service accounts of your tenant."""
     async with running.database.reading(caller.tenant_no) as connection:
-        rows = await members_page(connection, caller.tenant_no, after, limit + 1, "service")
-    shown, last = page(rows, limit)
+        rows = await members_page(
+            connection, caller.tenant_no, page_token, max_results + 1, "service"
+        )
+    shown, last = page(rows, max_results)
     return MemberListBody(
-        members=[member_body(row) for row in shown], next=None if last is None else last.login
+        members=[member_body(row) for row in shown],
+        next_page_token=None if last is None else last.login,
     )
 
 

@@ -52,7 +52,9 @@ class MemberListBody(BaseModel):
     """Members by login."""
 
     members: list[MemberBody]
-    next: str | None = Field(description="Give it as `after` to read on; absent at the end.")
+    next_page_token: str | None = Field(
+        description="Ask again with it as `page_token`; absent on the last page."
+    )
 
 
 class NewInvitationBody(_Asked):
@@ -87,7 +89,9 @@ class InvitationListBody(BaseModel):
     """A tenant's invitations, those that ended too."""
 
     invitations: list[InvitationBody]
-    next: UUID | None = Field(description="Give it as `after` to read on; absent at the end.")
+    next_page_token: str | None = Field(
+        description="Ask again with it as `page_token`; absent on the last page."
+    )
 
 
 class AcceptanceBody(BaseModel):
