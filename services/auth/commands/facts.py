@@ -48,17 +48,6 @@ def grant_state(grant: StoredGrant) -> Grant:
     )
 
 
-def changed_user(member: Subject) -> User:
-    """A member as facts carry it."""
-    return User(
-        user_id=str(member.user_id),
-        login=member.login,
-        role=member.role or "",
-        status=member.status,
-        kind=member.kind,
-    )
-
-
 def workspace_state(workspace: Workspace) -> WorkspaceState:
     """A workspace as facts carry it."""
     return WorkspaceState(
@@ -80,7 +69,7 @@ def tenant_state(stored: StoredTenant) -> Tenant:
     )
 
 
-def user_state(member: Member) -> User:
+def user_state(member: Member | Subject) -> User:
     """A member as facts carry it."""
     return User(
         user_id=str(member.user_id),
