@@ -88,6 +88,18 @@ async def test_what_means_nothing_is_refused_by_the_fields_name(
     assert next(iter(field)) in said(reply)["detail"]
 
 
+async def test_a_token_works_in_a_workspace_that_is_there(auth: Auth) -> None:
+    path = "/api/3.0/mlflow/workspaces"
+    assert (await auth.ask(auth.first_token, "POST", path, {"name": "narrow"})).status == 201
+    number = await as_owner(auth, 1, "SELECT workspace_id FROM workspaces WHERE name = 'narrow'")
+    there = await made(auth, auth.first_token, workspace_id=number)
+    exchanged = said(await auth.exchange(there["token"], "auth", "tracking"))
+    assert exchanged["workspace_id"] == number
+    body = {"name": "lost", "workspace_id": 4711}
+    reply = await auth.ask(auth.first_token, "POST", TOKENS, body)
+    assert (reply.status, "workspace_id" in said(reply)["detail"]) == (404, True)
+
+
 async def test_networks_are_told_to_the_gateway_and_passed_on_to_what_is_made_there(
     auth: Auth,
 ) -> None:

@@ -11,6 +11,7 @@ from mlflow.exceptions import RestException
 from redis.asyncio import Redis
 
 from libs.common.http.types import ASGIApp
+from services.gateway.backoff import MOST_OF_LOGIN
 from services.gateway.credentials import Presented
 from services.gateway.metrics import FOUND_IN
 from services.gateway.shared_cache import entry_name
@@ -64,6 +65,34 @@ async def test_a_hundred_at_once_cost_one_hash_and_the_next_are_found_in_memory(
         assert (await front.ask(headers=[header])).status == 200
     assert FOUND_IN["memory"]._value.get() == found + 50
     assert hashed() == before + 1
+
+
+async def test_a_password_enters_a_workspace_and_asking_for_none_is_no_guess(
+    front: Front, alice: str
+) -> None:
+    path, json = "/api/3.0/mlflow/workspaces", [("content-type", "application/json")]
+    made = await front.ask(
+        path,
+        token=front.auth.first_token,
+        method="POST",
+        headers=json,
+        body=b'{"name": "signed-in"}',
+    )
+    assert made.status == 201, made.body
+    mine = basic(f"default/{alice}", MINE)
+    # More than may be wrong in a minute; the password is right each time.
+    for number in range(MOST_OF_LOGIN + 1):
+        name = f"nowhere-{number}"
+        reply = await front.ask(headers=[mine, ("x-mlflow-workspace", name)])
+        assert (reply.status, name in decoded(reply)["message"]) == (404, True)
+    for header, workspace in (
+        ([("x-mlflow-workspace", "signed-in")], "signed-in"),
+        ([], "default"),
+    ):
+        assert (await front.ask(headers=[mine, *header])).status == 200
+        caller = front.tracking.callers[-1]
+        assert caller is not None
+        assert caller.workspace == workspace
 
 
 async def test_another_password_ends_the_old_one_at_every_gateway(
