@@ -17,10 +17,11 @@ install = $(INSTALL) $(1) >&2 || { \
 export PYTHONUNBUFFERED := 1
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help up env token maestro test check fix bench contracts lock redrive republish clean
+.PHONY: help up env token first-token maestro test check fix bench contracts lock redrive republish \
+	clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 up: $(VENV)/.runtime ## start the platform here; Ctrl-C stops it
 	@exec $(PY) -m libs.embedded up
@@ -33,6 +34,9 @@ token: $(VENV)/.runtime ## make another access token on the running platform (NA
 
 maestro: $(VENV)/.runtime ## the command line on the running platform (ARGS='members list')
 	@eval "$$($(PY) -m libs.embedded env)" && PYTHONPATH=libs/client exec $(PY) -m maestro $(ARGS)
+
+first-token: $(VENV)/.runtime ## put another first token in place of one that has expired
+	@exec $(PY) -m libs.embedded first-token
 
 test: $(VENV)/.development ## run all tests on real parts (ARGS='-k name')
 	@exec $(PY) -m pytest $(ARGS)

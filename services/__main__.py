@@ -1,7 +1,8 @@
 """Every service and the gateway in one process, and the platform's one-off steps.
 
 `python -m services` serves; `migrate` prepares schemas, topics and access; `republish` tells
-current states again; `redrive` puts dead letters back.
+current states again; `redrive` puts dead letters back; `first-token` replaces a first token that has
+expired.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import os
 
 from libs.common.process import run
 from services import all_services
-from services.steps import migrate, redrive, republish
+from services.steps import migrate, redrive, republish, step_of_a_service
 
 
 def _arguments() -> argparse.Namespace:
@@ -19,6 +20,7 @@ def _arguments() -> argparse.Namespace:
     steps.add_parser("migrate", help="bring schemas, topics, broker users and rules up to date")
     told = steps.add_parser("republish", help="tell the current state of a service's things again")
     told.add_argument("service", help="whose state: auth, tracking or registry")
+    steps.add_parser("first-token", help="leave another first token in AUTH_FIRST_TOKEN_FILE")
     back = steps.add_parser("redrive", help="put dead letters back on their topics")
     back.add_argument("topics", nargs="*", help="dead-letter topics; all of them by default")
     return parser.parse_args()
@@ -34,6 +36,8 @@ def main() -> None:
         republish(asked.service, all_services(), env)
     elif asked.step == "redrive":
         redrive(asked.topics, all_services(), env)
+    elif asked.step == "first-token":
+        step_of_a_service(asked.step, all_services(), env)
     else:
         run(all_services(), env)
 

@@ -1,8 +1,9 @@
-"""The platform's one-off steps: migrate, republish, redrive."""
+"""The platform's one-off steps: migrate, republish, redrive, and those of services."""
 
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
@@ -54,6 +55,16 @@ def redrive(topics: Sequence[str], services: Sequence[Service], env: Mapping[str
     print(f"{sum(moved.values())} messages put back")
 
 
+def step_of_a_service(name: str, services: Sequence[Service], env: Mapping[str, str]) -> None:
+    """Run the step that a service declares by that name; prints what it says."""
+    owner = next(service for service in services if name in service.steps)
+    open_logs(level="WARNING")
+    try:
+        print(asyncio.run(_step(owner, name, env)))
+    except SettingsError as problem:
+        sys.exit(f"{name}: {problem}")
+
+
 async def prepare(services: Sequence[Service], env: Mapping[str, str]) -> list[str]:
     """Bring schemas, roles, topics, broker users and rules up to date; what was done, in words."""
     done: list[str] = []
@@ -88,7 +99,19 @@ async def _provision(services: Sequence[Service], env: Mapping[str, str]) -> lis
 
 
 async def _republish(service: Service, env: Mapping[str, str]) -> dict[str, int]:
-    quiet = Service(
+    async with running(_quiet(service), env, {}) as (value, _):
+        return await tell_again(value)
+
+
+async def _step(service: Service, name: str, env: Mapping[str, str]) -> str:
+    with_settings = replace(_quiet(service), settings=service.settings)
+    async with running(with_settings, env, {}) as (value, _):
+        return await service.steps[name](value)
+
+
+def _quiet(service: Service) -> Service:
+    """A service that writes and tells, and neither serves nor hears."""
+    return Service(
         name=service.name,
         settings=None,
         api=service.api,
@@ -96,8 +119,6 @@ async def _republish(service: Service, env: Mapping[str, str]) -> dict[str, int]
         migrations=service.migrations,
         snapshots=service.snapshots,
     )
-    async with running(quiet, env, {}) as (value, _):
-        return await tell_again(value)
 
 
 def _role_passwords(schema: str, env: Mapping[str, str]) -> dict[str, str]:

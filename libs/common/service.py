@@ -63,7 +63,8 @@ class Service:
 
     `tables` declares each table's class: "tenant", "platform: why" or "lookup: why"; the
     catalogue test fails on an undeclared one. `peers` are the services it may call over HTTP.
-    `asks` says how to learn what a caller may do, where that is not by asking auth.
+    `asks` says how to learn what a caller may do, where that is not by asking auth. `steps` are run
+    once by hand, by their name, and say in a line what they did.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Service:
     snapshots: tuple[Snapshot, ...] = ()
     opens: Callable[["Running"], Any] | None = None
     asks: Callable[["Running"], Ask] | None = None
+    steps: Mapping[str, Callable[["Running"], Awaitable[str]]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

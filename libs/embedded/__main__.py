@@ -1,4 +1,4 @@
-"""`python -m libs.embedded`: what `make up`, `env`, `token`, `redrive` and `republish` run."""
+"""`python -m libs.embedded`: what `make up`, `env`, `token`, `first-token`, `redrive`, … run."""
 
 import argparse
 import asyncio
@@ -40,6 +40,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 PASSED_ON = {
+    "first-token": "leave another first token in the data folder, where that one has expired",
     "redrive": "send dead letters through their subscription again",
     "republish": "publish the current state of a service as facts",
 }

@@ -8,6 +8,7 @@ from libs.embedded.errors import Problem
 from libs.embedded.home import Home
 from libs.embedded.ports import HOST, kept_ports
 
+UNAUTHENTICATED = 401
 TOKENS_PATH = "/api/maestro/v1/tokens"
 
 
@@ -37,6 +38,11 @@ def new_token(home: Home, name: str) -> str:
         with opener.open(request, timeout=10) as answer:
             return str(json.load(answer)["token"])
     except urllib.error.HTTPError as error:
+        if error.code == UNAUTHENTICATED:
+            raise Problem(
+                f"The first token, in {home.first_token}, is not accepted any more: it has expired"
+                " or was revoked. Have another put there with: make first-token"
+            ) from error
         said = error.read().decode(errors="replace")[:500]
         raise Problem(f"The platform at {url} refused: {error.code} {said}") from error
     except OSError as error:

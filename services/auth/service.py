@@ -18,6 +18,7 @@ from libs.common.contracts.auth import (
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.auth.api import api
+from services.auth.commands.first_start import replace_first_token
 from services.auth.consumers import AUDIT, WORKSPACES_CLEARED
 from services.auth.queries.access import asks_itself
 from services.auth.settings import Settings
@@ -45,6 +46,7 @@ SERVICE: Final = Service(
         "credentials": "lookup: a presented secret's digest is all that is known of its tenant",
         "invitation_codes": "lookup: who accepts an invitation shows its code and nothing else",
         "operators": "lookup: the platform's operator is a member of no tenant",
+        "member_tenants": "lookup: a person's login is all that is known of their tenants",
         "signing_keys": "platform: one set of keys signs the principals of all tenants",
         "revocations": "platform: what ended in all tenants, for gateways that may have missed it",
         "heartbeat": "platform: one row, no tenant data",
@@ -54,4 +56,5 @@ SERVICE: Final = Service(
     snapshots=SNAPSHOTS,
     opens=opens,
     asks=asks_itself,
+    steps={"first-token": replace_first_token},
 )

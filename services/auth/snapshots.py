@@ -76,6 +76,9 @@ def _token(row: Record) -> TokenSnapshot:
         name=row["name"],
         subject=subject_of(row["user_id"], row["user_kind"]),
         expires_at=row["expires_at"],
+        scopes=list(row["scopes"]),
+        networks=list(row["networks"]),
+        rotated_from=row["rotated_from"],
     )
     return TokenSnapshot(version=row["version"], token=token)
 

@@ -1,4 +1,4 @@
-"""What auth holds in memory while it runs: the key ring and who may exchange tokens."""
+"""What auth holds in memory while it runs: keys, known passwords, who may exchange tokens."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +12,7 @@ from libs.common.telemetry.logs import logger
 from services.auth.commands.first_start import begin_once
 from services.auth.keys import KeyRing
 from services.auth.model.signing import KeyEncryptionKeyRefused
+from services.auth.passwords import Passwords
 from services.auth.settings import Settings
 
 _NO_AUDIENCE: Final = frozenset({"gateway"})
@@ -29,6 +30,7 @@ class State:
     clients: dict[str, str]
     verifiers: dict[str, Verifier]
     audiences: frozenset[str]
+    passwords: Passwords
 
 
 @asynccontextmanager
@@ -46,4 +48,9 @@ async def opens(running: Running) -> AsyncIterator[State]:
     except KeyEncryptionKeyRefused as problem:
         raise SettingsError(str(problem)) from None
     verifiers = {client: Verifier(client, keys.key_set) for client in clients}
-    yield State(keys, clients, verifiers, frozenset({"auth", *clients}) - _NO_AUDIENCE)
+    audiences = frozenset({"auth", *clients}) - _NO_AUDIENCE
+    passwords = Passwords()
+    try:
+        yield State(keys, clients, verifiers, audiences, passwords)
+    finally:
+        passwords.close()

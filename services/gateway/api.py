@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Final
 
 from starlette.responses import PlainTextResponse, Response
@@ -14,7 +13,8 @@ from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.service import Running
 from libs.common.telemetry import metrics
 from libs.common.workspaces import check_name
-from services.gateway.credentials import presented
+from services.gateway.addresses import Networks, client_address, inside, parsed
+from services.gateway.credentials import Presented, presented
 from services.gateway.exchange import Passport
 from services.gateway.forwarding import forward
 from services.gateway.headers import header
@@ -40,7 +40,8 @@ class Gateway:
     strangers: Strangers
     peers: Mapping[str, ASGIApp]
     settings: Settings
-    metrics_networks: tuple[IPv4Network | IPv6Network, ...]
+    metrics_networks: Networks
+    proxies: Networks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; refusals are raised and become answers in the manners around."""
@@ -93,21 +94,27 @@ class Gateway:
 
     async def _passport(self, scope: Scope) -> Passport:
         headers = scope["headers"]
+        address = client_address(scope.get("client"), headers, self.proxies)
+        given = presented(headers, "" if address is None else str(address))
         workspace = header(headers, _WORKSPACE_HEADER)
-        found = presented(headers)
         if workspace is not None and workspace.strip():
             name = workspace.strip().decode("latin-1")
             check_name(name)
-            found = replace(found, workspace=name)
-        client = scope.get("client")
-        address = None if client is None else client[0]
-        if not self.principals.knows(found):
-            self.strangers.check(address)
+            given = replace(given, workspace=name)
+        passport = await self._opened(given)
+        if passport.networks and not inside(address, parsed(passport.networks)):
+            raise given.refusal(f"it is bound to networks that your address {address} is not in")
+        return passport
+
+    async def _opened(self, given: Presented) -> Passport:
+        """What a credential opens; whoever shows many that open nothing waits before auth is asked."""
+        if not self.principals.knows(given):
+            self.strangers.check(given.address)
         try:
-            return await self.principals.passport(found)
+            return await self.principals.passport(given)
         except Refusal as refusal:
             if refusal.status == 401:
-                self.strangers.failed(address)
+                self.strangers.failed(given.address)
             raise
 
     async def _own(self, path: str, scope: Scope) -> Response:
@@ -126,14 +133,7 @@ class Gateway:
         # Behind a proxy on this machine everybody comes from loopback.
         if any(name in _PROXY_HEADERS for name, _ in scope["headers"]):
             return False
-        client = scope.get("client")
-        if client is None:
-            return False
-        try:
-            address = ip_address(client[0])
-        except ValueError:
-            return False
-        return any(address in network for network in self.metrics_networks)
+        return inside(client_address(scope.get("client"), (), ()), self.metrics_networks)
 
 
 def api(running: Running) -> ASGIApp:
@@ -146,6 +146,7 @@ def api(running: Running) -> ASGIApp:
         peers=running.peers,
         settings=settings,
         metrics_networks=settings.metrics_networks(),
+        proxies=settings.proxies(),
     )
     limits = SurfaceLimits(
         hosts=_listed(running.shared.allowed_hosts), origins=_listed(running.shared.allowed_origins)

@@ -8,9 +8,11 @@ from libs.common.contracts.auth import (
     HEARTBEAT,
     TENANTS,
     TOKENS,
+    USERS,
     WORKSPACES,
     AccessChanged,
     HeartbeatSent,
+    PasswordChanged,
     TenantChanged,
     TokenRevoked,
     WorkspaceDeleted,
@@ -26,6 +28,13 @@ async def drop_token(running: Running, event: Event) -> None:
     principals: Principals = running.state.principals
     revoked: TokenRevoked = event.fact
     _count(news=principals.revocations.token_revoked(revoked.token.token_id))
+
+
+async def drop_sign_in(running: Running, event: Event) -> None:
+    """A password was changed: what the old one was exchanged for is not used again."""
+    principals: Principals = running.state
+    changed: PasswordChanged = event.fact
+    _count(news=principals.revocations.token_revoked(changed.ended))
 
 
 async def drop_subject(running: Running, event: Event) -> None:
@@ -79,9 +88,10 @@ def _count(*, news: bool) -> None:
 
 REVOCATIONS: Final = Subscription(
     name="revocations",
-    topics=(TOKENS, ACCESS, TENANTS, WORKSPACES, HEARTBEAT),
+    topics=(TOKENS, USERS, ACCESS, TENANTS, WORKSPACES, HEARTBEAT),
     handlers={
         TokenRevoked: drop_token,
+        PasswordChanged: drop_sign_in,
         AccessChanged: drop_subject,
         TenantChanged: drop_tenant,
         WorkspaceDeleted: drop_workspace,

@@ -23,6 +23,7 @@ from services.gateway.credentials import Presented, Rejected, WorkspaceRejected
 _CLIENT: Final = "gateway"
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 _OPAQUE: Final = "urn:ietf:params:oauth:token-type:access_token"
+_SIGN_IN: Final = "urn:maestro:params:oauth:token-type:password"
 _SECONDS: Final = 5.0
 _AWAY: Final = 503
 # Not used in its last seconds, so that it does not expire on its way; asked for anew before that,
@@ -35,8 +36,9 @@ _log = logger(__name__)
 class Passport(msgspec.Struct, frozen=True):
     """The signed principals of one credential, by service, until they are to be had anew.
 
-    `actor` is the token's id, `subject` whom it speaks for in `tenant`, a UUID whose short number is
-    `tenant_no` and whose limits are those of `plan`; they are good in one workspace, and
+    `actor` is the token's id, or names a sign-in with a password; `networks` are where it may be
+    used from, anywhere when empty. `subject` is whom it speaks for in `tenant`, a UUID whose short
+    number is `tenant_no` and whose limits are those of `plan`; they are good in one workspace, and
     `access_version` is the version of what the subject may do. Times are seconds since 1970:
     `minted_at` by auth, usable before `expires_at`, to be renewed from `renew_at` on.
     """
@@ -52,6 +54,7 @@ class Passport(msgspec.Struct, frozen=True):
     renew_at: float
     expires_at: float
     workspace_id: int = DEFAULT_ID
+    networks: tuple[str, ...] = ()
 
 
 class _Granted(msgspec.Struct):
@@ -65,6 +68,7 @@ class _Granted(msgspec.Struct):
     expires_in: int
     issued_at: int
     workspace_id: int = DEFAULT_ID
+    networks: tuple[str, ...] = ()
 
 
 class _Refused(msgspec.Struct):
@@ -86,10 +90,10 @@ class Exchange:
     async def __call__(self, presented: Presented) -> Passport:
         """The passport of a credential.
 
-        Raises Rejected where auth does not accept it, or not for this workspace; a refusal 503 where auth cannot say.
+        Raises Rejected where auth does not accept it, or not for this workspace; a refusal 503 where
+        auth cannot say.
         """
-        form = [("grant_type", _GRANT), ("subject_token_type", _OPAQUE)]
-        form += [("subject_token", presented.secret)]
+        form = [("grant_type", _GRANT), *_subject(presented)]
         form += [("audience", audience) for audience in self.audiences]
         if presented.workspace:
             form += [("workspace", presented.workspace)]
@@ -136,7 +140,20 @@ class Exchange:
             renew_at=ends_at - _RENEWED_SECONDS,
             expires_at=asked_at + life,
             workspace_id=granted.workspace_id,
+            networks=granted.networks,
         )
+
+
+def _subject(presented: Presented) -> list[tuple[str, str]]:
+    """What is exchanged, as fields of the form."""
+    if presented.user is None:
+        return [("subject_token_type", _OPAQUE), ("subject_token", presented.secret)]
+    return [
+        ("subject_token_type", _SIGN_IN),
+        ("subject_token", presented.secret),
+        ("login", presented.user),
+        ("client_address", presented.address),
+    ]
 
 
 def _problem(reply: Reply) -> Exception:

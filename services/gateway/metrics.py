@@ -16,6 +16,10 @@ FOUND_IN: Final = {
 RENEWALS_FAILED: Final = Counter(
     "maestro_gateway_renewals_failed_total", "Principals that auth could not renew in time."
 )
+SIGN_INS_SLOWED: Final = Counter(
+    "maestro_gateway_sign_ins_slowed_total",
+    "Passwords that were answered with 429, as too many from their address were wrong.",
+)
 SILENT_UPSTREAMS: Final = Counter(
     "maestro_gateway_silent_upstreams_total",
     "Requests given up because their service was silent.",

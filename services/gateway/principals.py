@@ -1,6 +1,7 @@
 """The signed principals of the credentials in use: from memory, from Redis, or from auth."""
 
 import asyncio
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -10,13 +11,14 @@ from libs.common.errors import Refusal, missing, unavailable
 from libs.common.principal import LEEWAY_SECONDS
 from libs.common.telemetry.logs import logger
 from libs.common.workspaces import no_workspace
+from services.gateway.backoff import BackOff
 from services.gateway.confirmation import Confirmation
 from services.gateway.credentials import Presented, Rejected, WorkspaceRejected
 from services.gateway.exchange import Passport
 from services.gateway.metrics import FOUND_IN, RENEWALS_FAILED
 from services.gateway.open_requests import OpenRequests
 from services.gateway.passports import Passports
-from services.gateway.revocations import REVOKED, Revocations
+from services.gateway.revocations import Revocations, why_ended
 from services.gateway.shared_cache import SharedCache
 
 MOST_REJECTED: Final = 10_000
@@ -31,6 +33,7 @@ class Principals:
     A passport is used until shortly before it expires, or until it is revoked, whatever happens to
     auth, Redis or Kafka meanwhile; but not while it is unknown for too long what was revoked.
     A rejection is remembered for two seconds, so that a wrong token in a loop costs auth little.
+    Passwords that auth must be asked about pass the `backoff` first; those in memory do not.
     """
 
     def __init__(
@@ -38,12 +41,15 @@ class Principals:
         exchange: Callable[[Presented], Awaitable[Passport]],
         shared: SharedCache,
         clock: Callable[[], float] = time.time,
+        backoff: BackOff | None = None,
     ) -> None:
         self._exchange = exchange
         self._shared = shared
         self._clock = clock
         self._passports = Passports()
         self._rejected: OrderedDict[bytes, tuple[float, Rejected]] = OrderedDict()
+        self._backoff = BackOff(None) if backoff is None else backoff
+        self._pepper = secrets.token_bytes(32)
         self._flights: dict[bytes, asyncio.Task[Passport]] = {}
         self._pause_renewals_until = 0.0
         self._epoch = 0
@@ -64,16 +70,17 @@ class Principals:
         auth cannot say.
         """
         try:
-            return await self._find(presented, presented.key())
+            return await self._find(presented, presented.key(self._pepper))
         except WorkspaceRejected as rejected:
             raise missing(str(rejected)) from None
         except Rejected as rejected:
+            await self._backoff.failed(presented)
             # The way it came is this request's own, though the answer may be another's.
             raise presented.refusal(str(rejected)) from None
 
     def knows(self, presented: Presented) -> bool:
         """Whether a passport of the credential is at hand."""
-        known = self._passports.get(presented.key())
+        known = self._passports.get(presented.key(self._pepper))
         return known is not None and known.expires_at > self._clock()
 
     async def _find(self, presented: Presented, key: bytes) -> Passport:
@@ -84,6 +91,7 @@ class Principals:
             if known.renew_at < now and self._pause_renewals_until < now:
                 self._flight(key, presented, renewal=True)
             return known
+        self._backoff.admit(presented)
         rejected = self._rejected.get(key)
         if rejected is not None and rejected[0] > now:
             FOUND_IN["refused"].inc()
@@ -104,9 +112,13 @@ class Principals:
     def _flight(self, key: bytes, presented: Presented, *, renewal: bool) -> asyncio.Task[Passport]:
         flight = self._flights.get(key)
         if flight is None:
+            if not renewal:
+                self._backoff.begin(presented)
             flight = asyncio.create_task(self._fetch(key, presented, renewal=renewal))
             self._flights[key] = flight
             flight.add_done_callback(lambda done: self._landed(key, done))
+            if not renewal:
+                flight.add_done_callback(lambda _: self._backoff.ended(presented))
         return flight
 
     def _landed(self, key: bytes, flight: asyncio.Task[Passport]) -> None:
@@ -123,6 +135,8 @@ class Principals:
             if not renewal and (shared := await self._from_redis(presented)) is not None:
                 FOUND_IN["redis"].inc()
                 return self._keep(key, shared, epoch)
+            if not renewal:
+                await self._backoff.consult(presented)
             begun = self._clock()
             passport = await self._exchange(presented)
             if self.revocations.outdates(passport, begun):
@@ -139,6 +153,7 @@ class Principals:
                 self._pause_renewals_until = self._clock() + _RENEWAL_PAUSE_SECONDS
             raise
         FOUND_IN["auth"].inc()
+        await self._backoff.succeeded(presented)
         self._shared.write(presented, passport)
         return self._keep(key, passport, epoch)
 
@@ -157,7 +172,7 @@ class Principals:
     def _gone(self, passport: Passport, presented: Presented) -> Rejected | None:
         """Why a passport is not used any more, None where it still is."""
         if self.revocations.covers(passport.actor):
-            return Rejected(REVOKED)
+            return Rejected(why_ended(passport.actor))
         if self.revocations.covers_workspace(passport.tenant_no, passport.workspace_id):
             named = presented.workspace
             return WorkspaceRejected(

@@ -17,7 +17,8 @@ from services.gateway.passports import Group, Passports
 # clocks, and an exchange that was under way.
 REMEMBERED_SECONDS: Final = LIFETIME_SECONDS + LEEWAY_SECONDS + 30
 MOST_REMEMBERED: Final = 50_000
-REVOKED: Final = "the token was revoked"
+# How a sign-in with a password is named where a token would be named by its id.
+_SIGN_IN: Final = "login:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,13 @@ class Revocations:
         return self.tenant_suspended(told.tenant_no, told.version)
 
     def token_revoked(self, token_id: str) -> bool:
-        """A token was revoked; whether that is news."""
+        """A token was revoked, or the password of a sign-in changed; whether that is news."""
         news = self._remember(("token", 0, token_id), 0)
         for key in self._passports.drop_token(token_id):
-            self._rejected(key, Rejected(REVOKED))
-        self._open_requests.cut(lambda passport: passport.actor == token_id, _token_revoked)
+            self._rejected(key, Rejected(why_ended(token_id)))
+        self._open_requests.cut(
+            lambda passport: passport.actor == token_id, lambda: _token_revoked(token_id)
+        )
         return news
 
     def access_changed(
@@ -175,8 +178,13 @@ class Revocations:
             del self._ended[group]
 
 
-def _token_revoked() -> Refusal:
-    return _closing(unauthenticated(f"Your request was cut off: {REVOKED}."))
+def why_ended(actor: str) -> str:
+    """What became of a token, or of the password that an actor signed in with."""
+    return "the password was changed" if actor.startswith(_SIGN_IN) else "the token was revoked"
+
+
+def _token_revoked(actor: str) -> Refusal:
+    return _closing(unauthenticated(f"Your request was cut off: {why_ended(actor)}."))
 
 
 def _suspended() -> Refusal:

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 
 from libs.common.service import Running, Service
 from services.gateway.api import api
+from services.gateway.backoff import BackOff
 from services.gateway.consumers import REVOCATIONS
 from services.gateway.exchange import Exchange
 from services.gateway.limits.limits import Limits
@@ -27,7 +28,7 @@ async def opens(running: Running) -> AsyncIterator[State]:
     """Principals and limits, over Redis where there is one, for as long as the gateway lives."""
     store = _redis(running.shared.redis_url) if running.shared.redis_url else None
     exchange = Exchange(running.peers, running.common.auth_client_secret, UPSTREAMS)
-    principals = Principals(exchange, SharedCache(store, UPSTREAMS))
+    principals = Principals(exchange, SharedCache(store, UPSTREAMS), backoff=BackOff(store))
     shared = SharedWindows(store)
     limits = Limits(shared, running.settings)
     try:

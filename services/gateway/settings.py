@@ -1,17 +1,18 @@
 """The gateway's own variables (GATEWAY_…)."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
 import msgspec
 
 from libs.common.settings import SettingsError
+from services.gateway.addresses import Networks, networks_of
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the gateway reads beyond what every process reads.
 
     `metrics_allowed` lists the networks that may read /metrics, loopback alone by default.
+    `trusted_proxies` lists the networks of proxies whose X-Forwarded-For is believed, none by default.
     `upstream_seconds` is how long a service may be silent before the gateway answers for it.
     `platform_rps` is how many requests a second the whole platform serves, 0 for as many as it can;
     tenants have the limits of their plans besides. `replicas` is how many gateways there are: each
@@ -20,16 +21,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     metrics_allowed: str = "127.0.0.0/8,::1/128"
+    trusted_proxies: str = ""
     upstream_seconds: float = 60.0
     platform_rps: int = 0
     replicas: Annotated[int, msgspec.Meta(ge=1)] = 1
     delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=10)] = 10.0
 
-    def metrics_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+    def metrics_networks(self) -> Networks:
         """The networks of `metrics_allowed`; raises SettingsError when one is malformed."""
-        try:
-            return tuple(
-                ip_network(text.strip()) for text in self.metrics_allowed.split(",") if text.strip()
-            )
-        except ValueError as problem:
-            raise SettingsError(f"GATEWAY_METRICS_ALLOWED: {problem}") from None
+        return _networks("GATEWAY_METRICS_ALLOWED", self.metrics_allowed)
+
+    def proxies(self) -> Networks:
+        """The networks of `trusted_proxies`; raises SettingsError when one is malformed."""
+        return _networks("GATEWAY_TRUSTED_PROXIES", self.trusted_proxies)
+
+
+def _networks(variable: str, text: str) -> Networks:
+    try:
+        return networks_of(text)
+    except ValueError as problem:
+        raise SettingsError(f"{variable}: {problem}") from None

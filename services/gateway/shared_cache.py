@@ -2,7 +2,8 @@
 
 An entry's name is a digest of the credential and the workspace, its value is sealed (AES-256-GCM) under a key
 derived from the credential (HKDF, RFC 5869): whoever reads Redis learns no principal, and whoever
-writes there cannot invent one. Without Redis, or with a slow one, everything works the same.
+writes there cannot invent one. What a password opens is not kept there: a password can be guessed,
+and the name and the seal would tell a guess that is right, fast. Without Redis, or with a slow one, everything works the same.
 """
 
 import asyncio
@@ -58,7 +59,9 @@ class SharedCache:
         self._writing: set[asyncio.Task[None]] = set()
 
     async def read(self, presented: Presented) -> Passport | None:
-        """What is stored for a credential and still usable; None in every other case."""
+        """What is stored for a token and still usable; None in every other case."""
+        if presented.user is not None:
+            return None
         name = entry_name(presented)
         value = await self._asked(lambda store: store.get(name))
         passport = open_sealed(presented, value) if isinstance(value, bytes) else None
@@ -69,7 +72,9 @@ class SharedCache:
     def write(self, presented: Presented, passport: Passport) -> None:
         """Store a passport for as long as it may be used; nobody waits for it."""
         left = int((passport.expires_at - self._clock()) * 1000)
-        if self._store is None or left <= 0 or len(self._writing) >= _MOST_WRITING:
+        if self._store is None or presented.user is not None or left <= 0:
+            return
+        if len(self._writing) >= _MOST_WRITING:
             return
         task = asyncio.create_task(self._write(presented, passport, left))
         self._writing.add(task)

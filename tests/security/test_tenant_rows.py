@@ -34,6 +34,7 @@ VALUES = {
     "timestamp with time zone": "now()",
     "date": "now()",
     "text[]": "'{}'",
+    "cidr[]": "'{}'",
 }
 
 

@@ -15,19 +15,26 @@ def basic(text: str | bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("value", "scheme", "secret"),
+    ("value", "scheme", "user", "secret"),
     [
-        (b"Bearer mst_abc", "Bearer", "mst_abc"),
-        (b"bearer   mst_abc ", "Bearer", "mst_abc"),
-        (basic("anyone:mst_abc"), "Basic", "mst_abc"),
-        (basic(":mst_abc"), "Basic", "mst_abc"),
-        (basic("tenant/login:pass:word"), "Basic", "pass:word"),
-        (basic("é:mst_abc"), "Basic", "mst_abc"),
+        (b"Bearer mst_abc", "Bearer", None, "mst_abc"),
+        (b"bearer   mst_abc ", "Bearer", None, "mst_abc"),
+        (b"Bearer whatever", "Bearer", None, "whatever"),
+        (basic("anyone:mst_abc"), "Basic", None, "mst_abc"),
+        (basic(":mso_abc"), "Basic", None, "mso_abc"),
+        (basic("é:mst_abc"), "Basic", None, "mst_abc"),
+        (basic("tenant/login:pass:word"), "Basic", "tenant/login", "pass:word"),
+        (basic("tenant/é:pässword"), "Basic", "tenant/é", "pässword"),
+        (basic("tenant/é:pässword".encode("latin-1")), "Basic", "tenant/é", "pässword"),
+        (basic(":password"), "Basic", "", "password"),
     ],
 )
-def test_bearer_and_basic_are_taken(value: bytes, scheme: str, secret: str) -> None:
+def test_bearer_and_basic_are_taken_and_a_token_is_known_by_its_form(
+    value: bytes, scheme: str, user: str | None, secret: str
+) -> None:
     found = presented([(b"accept", b"*/*"), (b"authorization", value)])
-    assert (found.scheme, found.secret) == (scheme, secret)
+    assert (found.scheme, found.user, found.secret) == (scheme, user, secret)
+    assert secret not in repr(found)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +48,7 @@ def test_bearer_and_basic_are_taken(value: bytes, scheme: str, secret: str) -> N
         (b"Basic !!!", ["Basic credentials", "not base64", "~/.mlflow/credentials"]),
         (basic("user-without-colon"), ["Basic credentials", "empty"]),
         (basic("user:"), ["Basic credentials", "empty"]),
-        (basic(b"user:\xff\xfe"), ["Basic credentials"]),
+        (basic("user:mst_é"), ["Basic credentials"]),
         (b"Digest username=x", ["'Digest'", "Bearer", "Basic"]),
         (b"<script>alert(1)</script> x", ["'scriptalert1sc'"]),
         (b"Bearer " + b"x" * 5000, ["too long"]),
@@ -71,3 +78,12 @@ def test_a_credential_is_remembered_without_itself_and_alike_by_both_schemes() -
     assert bearer.key() == password.key()
     assert b"mst_abc" not in bearer.key()
     assert bearer.key() != presented([(b"authorization", b"Bearer mst_abd")]).key()
+
+
+def test_a_password_is_remembered_with_its_user_name_and_by_one_process_alone() -> None:
+    def key(text: str, pepper: bytes = b"one") -> bytes:
+        return presented([(b"authorization", basic(text))]).key(pepper)
+
+    assert key("a/bob:password") == key("a/bob:password")
+    others = [key("b/bob:password"), key("a/bob:passwor"), key("a/bobp:assword")]
+    assert key("a/bob:password") not in [*others, key("a/bob:password", b"two")]

@@ -20,7 +20,7 @@ from libs.common.contracts.auth import Access, AccessRule
 ALL_SCOPES: Final = ("*",)
 ANY_WORKSPACE: Final = 0
 # The kinds whose resources have names and owners that rules are about.
-_NAMED: Final = ("experiment", "model")
+_NAMED: Final[tuple[Kind, ...]] = ("experiment", "model")
 _NEVER: Final = float("inf")
 _ON_RESOURCES: Final = mask(
     [p.name for p in PERMISSIONS.values() if p.kind in _NAMED] + ["workspace.read"]
@@ -230,6 +230,13 @@ def permitted(scopes: Sequence[str]) -> int:
         bits = mask(PERMISSIONS)
     # A credential for some resources is for nothing that is about the tenant as a whole.
     return bits & _ON_RESOURCES if narrowed else bits
+
+
+def within(wanted: Sequence[str], held: Sequence[str]) -> bool:
+    """Whether a credential with the scopes `wanted` may do nothing that one with `held` may not."""
+    if permitted(wanted) & ~permitted(held):
+        return False
+    return all(_scope(held, kind).includes(_scope(wanted, kind)) for kind in _NAMED)
 
 
 def is_scope(text: str) -> bool:

@@ -1,8 +1,9 @@
 """The token endpoint for services (OAuth 2.0 token exchange, RFC 8693) and the published keys.
 
-It differs from the RFC in one extension: where several audiences are asked for, the answer holds
-`principals`, a token for each, as a principal is for one audience only. It answers services alone:
-the gateway has no route to it.
+It differs from the RFC in two extensions. Where several audiences are asked for, the answer holds
+`principals`, a token for each, as a principal is for one audience only. And a password is a subject
+token of a type of ours, beside the `login` as it was typed and the `client_address` it came from. It
+answers services alone: the gateway has no route to it.
 """
 
 from collections.abc import Sequence
@@ -13,11 +14,19 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from libs.common.database import Database
 from libs.common.errors import Refusal
 from libs.common.http.application import read_body
 from libs.common.http.routes import PUBLIC, Call, Routes
+from libs.common.telemetry.logs import logger
 from services.auth.api.clients import client_of
-from services.auth.commands.exchange import Exchanged, exchange_principal, exchange_secret
+from services.auth.commands.exchange import (
+    Exchanged,
+    SignIn,
+    exchange_password,
+    exchange_principal,
+    exchange_secret,
+)
 from services.auth.model.credential import CredentialRefused
 from services.auth.model.workspaces import WorkspaceRefused
 from services.auth.state import State
@@ -25,12 +34,20 @@ from services.auth.state import State
 GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 OPAQUE: Final = "urn:ietf:params:oauth:token-type:access_token"
 PRINCIPAL: Final = "urn:ietf:params:oauth:token-type:jwt"
+SIGN_IN: Final = "urn:maestro:params:oauth:token-type:password"
 _LONGEST_FORM: Final = 16 * 1024
 _ONCE: Final = (
-    *("grant_type", "subject_token", "subject_token_type", "requested_token_type"),
+    "grant_type",
+    "subject_token",
+    "subject_token_type",
+    "requested_token_type",
     "workspace",
+    "login",
+    "client_address",
 )
+_TYPES: Final = (OPAQUE, PRINCIPAL, SIGN_IN)
 _GATEWAY: Final = "gateway"
+_log = logger(__name__)
 
 routes = Routes()
 
@@ -56,12 +73,17 @@ class _RefusedError(Exception):
 
 
 class Form(msgspec.Struct, frozen=True):
-    """A request for an exchange; `workspace` is '' for the credential's own."""
+    """A request for an exchange; `workspace` is '' for the credential's own.
+
+    `login` and `client_address` come with a password alone.
+    """
 
     subject_token: str
     subject_token_type: str
     audiences: tuple[str, ...]
-    workspace: str = ""
+    workspace: str
+    login: str
+    client_address: str
 
 
 @routes.plain("GET", "/.well-known/jwks.json", permission=PUBLIC)
@@ -96,12 +118,14 @@ async def exchange_token(call: Call) -> Response:
 
 async def _exchange(call: Call, state: State, client: str, form: Form) -> Exchanged:
     database = call.running.database
+    if form.subject_token_type != PRINCIPAL and client != _GATEWAY:
+        raise _RefusedError("unauthorized_client", "only the gateway sees users' credentials")
     if form.subject_token_type == OPAQUE:
-        if client != _GATEWAY:
-            raise _RefusedError("unauthorized_client", "only the gateway sees users' tokens")
         return await exchange_secret(
             database, state.keys, form.subject_token, form.audiences, form.workspace
         )
+    if form.subject_token_type == SIGN_IN:
+        return await _sign_in(database, state, form)
     try:
         principal = await state.verifiers[client].verify(form.subject_token)
     except Refusal as refusal:
@@ -109,6 +133,22 @@ async def _exchange(call: Call, state: State, client: str, form: Form) -> Exchan
             raise
         raise CredentialRefused("the principal is not valid, or not for this service") from None
     return await exchange_principal(database, state.keys, principal, form.audiences)
+
+
+async def _sign_in(database: Database, state: State, form: Form) -> Exchanged:
+    try:
+        return await exchange_password(
+            database,
+            state.keys,
+            state.passwords,
+            SignIn(form.login, form.subject_token),
+            form.audiences,
+            form.workspace,
+        )
+    except CredentialRefused:
+        # Not the user name: people type passwords in its place.
+        _log.info("sign_in_refused", address=form.client_address[:64])
+        raise
 
 
 async def _read(request: Request) -> list[tuple[str, str]]:
@@ -131,8 +171,8 @@ def _form_of(fields: Sequence[tuple[str, str]], audiences: frozenset[str]) -> Fo
     wanted = tuple(dict.fromkeys(value for name, value in fields if name == "audience"))
     if given.get("grant_type") != GRANT:
         raise _RefusedError("unsupported_grant_type", f"only {GRANT}")
-    if given.get("subject_token_type") not in (OPAQUE, PRINCIPAL):
-        raise _RefusedError("invalid_request", f"subject_token_type is {OPAQUE} or {PRINCIPAL}")
+    if given.get("subject_token_type") not in _TYPES:
+        raise _RefusedError("invalid_request", f"subject_token_type is one of {', '.join(_TYPES)}")
     if given.get("requested_token_type", PRINCIPAL) != PRINCIPAL:
         raise _RefusedError("invalid_request", f"requested_token_type is {PRINCIPAL}")
     if not given.get("subject_token"):
@@ -144,6 +184,8 @@ def _form_of(fields: Sequence[tuple[str, str]], audiences: frozenset[str]) -> Fo
         given["subject_token_type"],
         wanted,
         given.get("workspace", ""),
+        given.get("login", ""),
+        given.get("client_address", ""),
     )
 
 
@@ -165,13 +207,14 @@ def _about(exchanged: Exchanged) -> dict[str, object]:
     """What the gateway must know of a credential, as it cannot read it from the principals."""
     known = exchanged.credential
     return {
-        "actor": str(known.token_id),
+        "actor": known.actor,
         "subject": known.subject,
         "tenant": str(known.tenant_id),
         "tenant_no": known.tenant_no,
         "workspace_id": known.workspace_id,
         "plan": known.plan,
         "access_version": known.access_version,
+        "networks": known.networks,
         "issued_at": exchanged.issued_at,
     }
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from libs.common.http.own import Caller, Here, for_everyone, guarded
-from services.auth.api.pages import FIRST_ID, AfterId, Limit, page
+from services.auth.api.pages import FIRST_ID, MaxResults, PageTokenId, page
 from services.auth.commands.acceptance import accept_invitation, join_tenant
 from services.auth.commands.invitations import (
     MadeInvitation,
@@ -24,6 +24,7 @@ from services.auth.schemas.members import (
     MadeInvitationBody,
     NewInvitationBody,
 )
+from services.auth.state import State
 
 PATH = "/api/maestro/v1/invitations"
 router = APIRouter(prefix=PATH, tags=["invitations"])
@@ -40,15 +41,18 @@ async def invite_member(
 
 @router.get("", **guarded("member.read"))
 async def list_invitations(
-    caller: Caller, running: Here, after: AfterId = FIRST_ID, limit: Limit = 100
+    caller: Caller,
+    running: Here,
+    max_results: MaxResults = 100,
+    page_token: PageTokenId = FIRST_ID,
 ) -> InvitationListBody:
     """The tenant's invitations, those that ended too; never their codes."""
     async with running.database.reading(caller.tenant_no) as connection:
-        rows = await invitations_page(connection, caller.tenant_no, after, limit + 1)
-    shown, last = page(rows, limit)
+        rows = await invitations_page(connection, caller.tenant_no, page_token, max_results + 1)
+    shown, last = page(rows, max_results)
     return InvitationListBody(
         invitations=[_shown(row) for row in shown],
-        next=None if last is None else last.invitation_id,
+        next_page_token=None if last is None else str(last.invitation_id),
     )
 
 
@@ -65,9 +69,10 @@ async def accept(body: AcceptanceBody, running: Here) -> JoinedBody:
     A new login gets the password that is given. A known one shows its own, or signs in and joins
     with `POST /api/maestro/v1/invitations/join`.
     """
-    return _joined(
-        *await accept_invitation(running, body.code, body.password, body.display_name.strip())
-    )
+    state: State = running.state
+    password = None if body.password is None else body.password.get_secret_value()
+    name = body.display_name.strip()
+    return _joined(*await accept_invitation(running, state.passwords, body.code, password, name))
 
 
 @router.post("/join", **guarded("token.own"))

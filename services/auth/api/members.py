@@ -5,7 +5,7 @@ from typing import Literal
 from fastapi import APIRouter
 
 from libs.common.http.own import Caller, Here, guarded
-from services.auth.api.pages import After, Limit, page
+from services.auth.api.pages import MaxResults, PageToken, page
 from services.auth.commands.members import remove_member, resume_member, suspend_member
 from services.auth.model.members import Member, no_member
 from services.auth.queries.members import member_of, members_page
@@ -19,15 +19,18 @@ async def list_members(
     caller: Caller,
     running: Here,
     kind: Literal["person", "service"] | None = None,
-    after: After = "",
-    limit: Limit = 100,
+    max_results: MaxResults = 100,
+    page_token: PageToken = "",
 ) -> MemberListBody:
     """The members of your tenant, service accounts too."""
     async with running.database.reading(caller.tenant_no) as connection:
-        rows = await members_page(connection, caller.tenant_no, after, limit + 1, kind or "")
-    shown, last = page(rows, limit)
+        rows = await members_page(
+            connection, caller.tenant_no, page_token, max_results + 1, kind or ""
+        )
+    shown, last = page(rows, max_results)
     return MemberListBody(
-        members=[member_body(row) for row in shown], next=None if last is None else last.login
+        members=[member_body(row) for row in shown],
+        next_page_token=None if last is None else last.login,
     )
 
 

@@ -8,13 +8,14 @@ from fastapi import Query
 
 Row = TypeVar("Row")
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="The most that one answer lists.")]
-After = Annotated[str, Query(max_length=400, description="`next` of the page before.")]
-AfterId = Annotated[UUID, Query(description="`next` of the page before.")]
+_WHERE = "`next_page_token` of the page before."
+MaxResults = Annotated[int, Query(ge=1, le=1000, description="The most that one answer lists.")]
+PageToken = Annotated[str, Query(max_length=400, description=_WHERE)]
+PageTokenId = Annotated[UUID, Query(description=_WHERE)]
 FIRST_ID = UUID(int=0)
 
 
-def page(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:
+def page(rows: Sequence[Row], most: int) -> tuple[Sequence[Row], Row | None]:
     """A page of rows that were asked for with one more, and its last one where more follow."""
-    shown = rows[:limit]
-    return shown, shown[-1] if len(rows) > limit else None
+    shown = rows[:most]
+    return shown, shown[-1] if len(rows) > most else None

@@ -7,7 +7,8 @@ from libs.common.http.own import Caller, Here, guarded
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.auth.api.members import member_body
-from services.auth.api.pages import After, Limit, page
+from services.auth.api.pages import MaxResults, PageToken, page
+from services.auth.api.tokens import issued_body, wanted_of
 from services.auth.commands.members import remove_member, resume_member, suspend_member
 from services.auth.commands.service_accounts import add_service_account, issue_account_token
 from services.auth.queries.members import account_subject, members_page
@@ -29,14 +30,17 @@ async def create_service_account(
 
 @router.get("", **guarded("member.read"))
 async def list_service_accounts(
-    caller: Caller, running: Here, after: After = "", limit: Limit = 100
+    caller: Caller, running: Here, max_results: MaxResults = 100, page_token: PageToken = ""
 ) -> MemberListBody:
     """The service accounts of your tenant."""
     async with running.database.reading(caller.tenant_no) as connection:
-        rows = await members_page(connection, caller.tenant_no, after, limit + 1, "service")
-    shown, last = page(rows, limit)
+        rows = await members_page(
+            connection, caller.tenant_no, page_token, max_results + 1, "service"
+        )
+    shown, last = page(rows, max_results)
     return MemberListBody(
-        members=[member_body(row) for row in shown], next=None if last is None else last.login
+        members=[member_body(row) for row in shown],
+        next_page_token=None if last is None else last.login,
     )
 
 
@@ -64,14 +68,7 @@ async def create_service_account_token(
 ) -> IssuedTokenBody:
     """Make a token for a service account; its secret is in this answer and nowhere else."""
     account = await _named(running, caller, name)
-    issued = await issue_account_token(running, caller, account, body.name, body.expires_in_days)
-    return IssuedTokenBody(
-        id=issued.stored.token_id,
-        name=issued.stored.name,
-        token=issued.secret,
-        created_at=issued.stored.created_at,
-        expires_at=issued.stored.expires_at,
-    )
+    return issued_body(await issue_account_token(running, caller, account, wanted_of(body)))
 
 
 async def _named(running: Running, caller: Principal, name: str) -> str:

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from libs.common.http.own import Here, Operator, for_operator
 from services.auth.api.invitations import made_body
-from services.auth.api.pages import After, Limit, page
+from services.auth.api.pages import MaxResults, PageToken, page
 from services.auth.commands.tenants import (
     change_tenant,
     create_tenant,
@@ -36,14 +36,16 @@ async def make_tenant(body: NewTenantBody, operator: Operator, running: Here) ->
 
 
 @router.get("", **for_operator())
-async def list_tenants(running: Here, after: After = "", limit: Limit = 100) -> TenantListBody:
+async def list_tenants(
+    running: Here, max_results: MaxResults = 100, page_token: PageToken = ""
+) -> TenantListBody:
     """The tenants of the platform."""
     async with running.database.reading() as connection:
-        rows = await tenants_page(connection, after, limit + 1)
-    shown, last = page(rows, limit)
+        rows = await tenants_page(connection, page_token, max_results + 1)
+    shown, last = page(rows, max_results)
     return TenantListBody(
         tenants=[_shown(row) for row in shown],
-        next=None if last is None else last.name,
+        next_page_token=None if last is None else last.name,
     )
 
 

@@ -1,6 +1,5 @@
 """An invitation is accepted: by a new login, by a known one with its password, or signed in."""
 
-import asyncio
 from uuid import UUID, uuid4
 
 from libs.common.access.rights import ALL_SCOPES, compile_rights
@@ -17,8 +16,9 @@ from services.auth.model.credential import subject_of, user_id_of
 from services.auth.model.holding import lacking
 from services.auth.model.invitations import MOST_TRIES, UNKNOWN, Invited, conflict
 from services.auth.model.members import Member, insist_room
-from services.auth.model.passwords import hash_password, verify
+from services.auth.model.passwords import PasswordRefused, insist_acceptable
 from services.auth.model.secrets import INVITATION_PREFIX, digest, is_well_formed
+from services.auth.passwords import Passwords
 from services.auth.queries.access import access_of
 from services.auth.queries.invitations import invitation, whose_code
 from services.auth.queries.members import UserRow, member, places_taken, user_by_id, user_by_login
@@ -28,7 +28,7 @@ from services.auth.store.tenants import lock_tenant
 
 
 async def accept_invitation(
-    running: Recording, code: str, password: str | None, display_name: str
+    running: Recording, passwords: Passwords, code: str, password: str | None, display_name: str
 ) -> tuple[Invited, Member]:
     """Become a member by a code: a new login sets its password, a known one shows it."""
     invited = await _invited(running.database, code)
@@ -38,11 +38,13 @@ async def accept_invitation(
     if password is None:
         what = "choose one for it" if user is None else "show it, or sign in and join instead"
         raise invalid(f"password: {invited.login} needs one here: {what}.")
+    if user is None:
+        _insist_acceptable(password, invited.login)
     await _take_try(running.database, invited)
     if user is not None:
-        await _insist_password(user, password)
+        await _insist_password(passwords, user, password)
         return await _accept(running, invited, user.user_id)
-    password_hash = await asyncio.to_thread(hash_password, password)
+    password_hash = await passwords.hash(password)
     return await _accept(running, invited, None, display_name, password_hash)
 
 
@@ -83,13 +85,20 @@ async def _take_try(database: Database, invited: Invited) -> None:
             )
 
 
-async def _insist_password(user: UserRow, password: str) -> None:
+def _insist_acceptable(password: str, login: str) -> None:
+    try:
+        insist_acceptable(password, login)
+    except PasswordRefused as problem:
+        raise invalid(f"password: choose another one, as {problem}.") from None
+
+
+async def _insist_password(passwords: Passwords, user: UserRow, password: str) -> None:
     if user.password_hash is None:
         raise conflict(
             f"{user.login} has no password to show. Sign in with a token of it, and accept with"
             " POST /api/maestro/v1/invitations/join."
         )
-    if not await asyncio.to_thread(verify, password, user.password_hash):
+    if not await passwords.fits(user.login, password, user.password_hash):
         raise unauthenticated(f"password: this is not the password of {user.login}.")
 
 

@@ -1,24 +1,33 @@
 """A credential is exchanged for signed principals, and its use is noted."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
-from libs.common.database import Database
+from libs.common.database import Connection, Database
 from libs.common.principal import Principal
 from services.auth.commands.entering import entered, insist_stands
 from services.auth.keys import KeyRing
 from services.auth.model.credential import (
+    CHANGED_SINCE,
     INVITED,
     MALFORMED,
+    NO_MEMBER,
+    NOWHERE,
     UNKNOWN,
+    WHICH_TENANT,
+    WRONG,
     Credential,
     CredentialRefused,
+    login_actor,
+    user_of_login,
 )
 from services.auth.model.principals import lifetime, mint
 from services.auth.model.secrets import INVITATION_PREFIX, OPERATOR_PREFIX, digest, is_well_formed
+from services.auth.passwords import Passwords
 from services.auth.queries.credentials import credential, whose_digest
+from services.auth.queries.logins import login_credential, person_of_login, tenants_of
 from services.auth.queries.tenants import operator_credential
 from services.auth.store.identity import note_use
 from services.auth.store.tenants import note_operator_use
@@ -35,6 +44,14 @@ class Exchanged:
     issued_at: int
     expires_in: int
     credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A user name, which is `tenant/login` or the `login` of a member of one tenant alone."""
+
+    user_name: str
+    password: str = field(repr=False)
 
 
 async def exchange_secret(
@@ -54,18 +71,43 @@ async def exchange_secret(
     found = await whose_digest(database, digest(secret))
     if found is None:
         raise CredentialRefused(UNKNOWN)
-    known = await _used(database, *found)
-    if workspace:
-        known = await entered(database, known, workspace)
-    insist_stands(known)
-    return await _mint_all(known, keys, audiences)
+    tenant_no, token_id = found
+    known = await _used(database, tenant_no, str(token_id))
+    return await _mint_all(await _entering(database, known, workspace), keys, audiences)
+
+
+async def exchange_password(
+    database: Database,
+    keys: KeyRing,
+    passwords: Passwords,
+    shown: SignIn,
+    audiences: Sequence[str],
+    workspace: str = "",
+) -> Exchanged:
+    """Principals for a user name and password in a workspace, '' for the first one.
+
+    Raises CredentialRefused, WorkspaceRefused. Whoever does not know the password learns nothing:
+    not whether there is such a login, nor of which tenants.
+    """
+    tenant, slash, rest = shown.user_name.partition("/")
+    login = rest if slash else shown.user_name
+    person = await person_of_login(database, login)
+    stored = None if person is None else person.password_hash
+    fits = await passwords.fits(login, shown.password, stored)
+    if person is None or not fits:
+        raise CredentialRefused(WRONG)
+    tenants = await tenants_of(database, person.user_id)
+    tenant_no = _tenant_meant(tenants, tenant if slash else None)
+    actor = login_actor(person.user_id, person.password_version)
+    known = await _used(database, tenant_no, actor)
+    return await _mint_all(await _entering(database, known, workspace), keys, audiences)
 
 
 async def exchange_principal(
     database: Database, keys: KeyRing, principal: Principal, audiences: Sequence[str]
 ) -> Exchanged:
-    """Principals for other audiences, for the bearer of one, as long as its token still lives."""
-    known = await _used(database, principal.tenant_no, UUID(principal.actor))
+    """Principals for other audiences, for the bearer of one, while what it was given for lives."""
+    known = await _used(database, principal.tenant_no, principal.actor)
     if known.subject != principal.subject:
         raise CredentialRefused(UNKNOWN)
     narrowed = replace(
@@ -88,15 +130,44 @@ async def _operating(database: Database, secret: str) -> Credential:
     return known
 
 
-async def _used(database: Database, tenant_no: int, token_id: UUID) -> Credential:
+async def _entering(database: Database, known: Credential, workspace: str) -> Credential:
+    """The credential in the workspace that the request names, else in its own, which must stand."""
+    if workspace:
+        known = await entered(database, known, workspace)
+    insist_stands(known)
+    return known
+
+
+def _tenant_meant(tenants: Mapping[str, int], name: str | None) -> int:
+    """The number of the tenant that a person signs in to; `name` is None where none was given."""
+    if name is not None:
+        if name not in tenants:
+            raise CredentialRefused(NO_MEMBER)
+        return tenants[name]
+    if len(tenants) != 1:
+        raise CredentialRefused(WHICH_TENANT if tenants else NOWHERE)
+    return next(iter(tenants.values()))
+
+
+async def _used(database: Database, tenant_no: int, actor: str) -> Credential:
     """The living credential; a silent write besides, as its last use interests nobody else."""
     async with database.transaction(tenant_no) as connection:
-        known = await credential(connection, tenant_no, token_id)
+        known = await _known(connection, tenant_no, actor)
         if known is None:
             raise CredentialRefused(UNKNOWN)
         known.insist_usable()
         if known.last_use_is_stale:
-            await note_use(connection, tenant_no, token_id)
+            await note_use(connection, tenant_no, UUID(actor))
+    return known
+
+
+async def _known(connection: Connection, tenant_no: int, actor: str) -> Credential | None:
+    user_id = user_of_login(actor)
+    if user_id is None:
+        return await credential(connection, tenant_no, UUID(actor))
+    known = await login_credential(connection, tenant_no, user_id)
+    if known is not None and known.actor != actor:
+        raise CredentialRefused(CHANGED_SINCE)
     return known
 
 

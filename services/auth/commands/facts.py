@@ -15,12 +15,14 @@ from services.auth.store.identity import StoredToken
 
 def token_state(stored: StoredToken) -> Token:
     """A token as facts carry it: no secret, no digest."""
-    expires_at = stored.expires_at
     return Token(
         token_id=str(stored.token_id),
         name=stored.name,
         subject=subject_of(stored.user_id, stored.user_kind),
-        expires_at=None if expires_at is None else int(expires_at.timestamp() * 1000),
+        expires_at=int(stored.expires_at.timestamp() * 1000),
+        scopes=list(stored.scopes),
+        networks=list(stored.networks),
+        rotated_from=None if stored.rotated_from is None else str(stored.rotated_from),
     )
 
 
@@ -46,17 +48,6 @@ def grant_state(grant: StoredGrant) -> Grant:
     )
 
 
-def changed_user(member: Subject) -> User:
-    """A member as facts carry it."""
-    return User(
-        user_id=str(member.user_id),
-        login=member.login,
-        role=member.role or "",
-        status=member.status,
-        kind=member.kind,
-    )
-
-
 def workspace_state(workspace: Workspace) -> WorkspaceState:
     """A workspace as facts carry it."""
     return WorkspaceState(
@@ -78,7 +69,7 @@ def tenant_state(stored: StoredTenant) -> Tenant:
     )
 
 
-def user_state(member: Member) -> User:
+def user_state(member: Member | Subject) -> User:
     """A member as facts carry it."""
     return User(
         user_id=str(member.user_id),

@@ -1,14 +1,15 @@
 """Members are suspended, resumed and removed; one active owner always stays."""
 
-from libs.common.contracts.auth import TokenRevoked, UserChanged, UserRemoved
+from libs.common.contracts.auth import GrantRevoked, TokenRevoked, UserChanged, UserRemoved
 from libs.common.errors import denied
 from libs.common.events.outbox import Recording, UnitOfWork, unit_of_work
 from libs.common.principal import Principal
 from services.auth.commands.access import access_changed
-from services.auth.commands.facts import token_state, user_state
+from services.auth.commands.facts import grant_state, token_state, user_state
 from services.auth.model.holding import insist_holds
 from services.auth.model.members import Member, no_member
 from services.auth.queries.access import access_of
+from services.auth.queries.grants import grants_of
 from services.auth.queries.members import member_of
 from services.auth.store.identity import revoke_tokens
 from services.auth.store.members import active_owners, drop_grants, free_login, set_status
@@ -75,6 +76,8 @@ async def _remove(work: UnitOfWork, found: Member) -> None:
     assert removed is not None, "it was found and is held"
     for stored in await revoke_tokens(work.connection, tenant_no, found.user_id):
         work.record(TokenRevoked(version=stored.version, token=token_state(stored)))
+    for held in await grants_of(work.connection, tenant_no, found.user_id):
+        work.record(GrantRevoked(version=held.version + 1, grant=grant_state(held)))
     await drop_grants(work.connection, tenant_no, found.user_id)
     if found.kind == "service":
         await free_login(work.connection, found.user_id)

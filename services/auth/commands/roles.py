@@ -13,7 +13,7 @@ from libs.common.errors import Refusal, denied, exists
 from libs.common.events.outbox import Recording, UnitOfWork, unit_of_work
 from libs.common.principal import Principal
 from services.auth.commands.access import access_changed, rights_to_change
-from services.auth.commands.facts import changed_user, role_state
+from services.auth.commands.facts import role_state, user_state
 from services.auth.model.grants import WHOLE_TENANT, insist_held, insist_known
 from services.auth.model.roles import Role, in_use, insist_not_built_in
 from services.auth.model.subjects import OWNER, Subject
@@ -121,7 +121,7 @@ async def giving_role(
         await _insist_undenied(work, principal.tenant_no, member)
     version = await store.give_role(work.connection, principal.tenant_no, member.user_id, role)
     changed = replace(member, role=role, version=version)
-    work.record(UserChanged(version=version, user=changed_user(changed)))
+    work.record(UserChanged(version=version, user=user_state(changed)))
     await access_changed(work, [member.user_id])
     return changed
 

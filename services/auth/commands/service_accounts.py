@@ -2,20 +2,18 @@
 
 from uuid import uuid4
 
-from libs.common.contracts.auth import TokenIssued, UserCreated
+from libs.common.contracts.auth import UserCreated
 from libs.common.errors import exists, missing
 from libs.common.events.outbox import Recording, unit_of_work
 from libs.common.principal import Principal
 from services.auth.commands.access import access_changed
-from services.auth.commands.facts import token_state, user_state
+from services.auth.commands.facts import user_state
 from services.auth.commands.invitations import rules_of_role
 from services.auth.commands.members import touched
-from services.auth.commands.tokens import IssuedToken
+from services.auth.commands.tokens import IssuedToken, WantedToken, issuing
 from services.auth.model.holding import insist_holds
 from services.auth.model.members import Member, account_login, insist_room
-from services.auth.model.secrets import digest, new_secret
 from services.auth.queries.members import member, places_taken
-from services.auth.store.identity import NewToken, add_token
 from services.auth.store.members import add_user, join
 from services.auth.store.tenants import lock_tenant
 
@@ -43,23 +41,11 @@ async def add_service_account(
 
 
 async def issue_account_token(
-    running: Recording, caller: Principal, account: str, name: str, expires_in_days: int | None
+    running: Recording, caller: Principal, account: str, wanted: WantedToken
 ) -> IssuedToken:
     """A token that speaks for a service account which holds no more than the caller does."""
-    secret = new_secret()
     async with unit_of_work(running, caller) as work:
         found = await touched(work, caller, account, "issue a token for")
         if found.kind != "service":
             raise missing(f"Service account {account!r} not found")
-        new = NewToken(
-            token_id=uuid4(),
-            digest=digest(secret),
-            name=name,
-            user_id=found.user_id,
-            workspace_id=caller.workspace_id,
-            scopes=caller.scopes,
-            expires_in_days=expires_in_days,
-        )
-        stored = await add_token(work.connection, caller.tenant_no, new)
-        work.record(TokenIssued(version=stored.version, token=token_state(stored)))
-    return IssuedToken(stored, secret)
+        return await issuing(work, caller, found.user_id, wanted)

@@ -3,9 +3,6 @@
 -- The first tenant, the only one there was until now, is the installation's own: nothing limits it.
 UPDATE tenants SET plan = 'unlimited', version = version + 1;
 
--- What a person shows beside a login, as argon2id; NULL where there is none.
-ALTER TABLE users ADD COLUMN IF NOT EXISTS password_hash text;
-
 -- lookup: an operator is no tenant's member, and the digest of its token is all that is known of it.
 CREATE TABLE operators (
     operator_id  uuid PRIMARY KEY,

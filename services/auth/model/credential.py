@@ -31,17 +31,35 @@ def user_id_of(subject: str) -> UUID | None:
         return None
 
 
+def login_actor(user_id: UUID, password_version: int) -> str:
+    """How a sign-in with a password is named where a token would be named by its id.
+
+    It ends with the password: the next one is of another version.
+    """
+    return f"login:{user_id}:{password_version}"
+
+
+def user_of_login(actor: str) -> UUID | None:
+    """The user who signed in with a password, None where the actor is no such sign-in."""
+    kind, _, rest = actor.partition(":")
+    try:
+        return UUID(rest.partition(":")[0]) if kind == "login" else None
+    except ValueError:
+        return None
+
+
 class CredentialRefused(Exception):
     """A credential that is not accepted; the message tells its holder why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A token with the member and the tenant it speaks for, as read in one statement.
+    """A token, or a sign-in with a password, with the member and the tenant it speaks for.
 
-    `expired` and `last_use_is_stale` were decided by the database's clock. `workspace` is the name
-    of the workspace it works in, which `workspace_stands` says has not been deleted. An operator's has no
-    tenant: its number is 0 and its id the UUID of zeros.
+    `actor` is the token's id, or what `login_actor` makes; `networks` are those it may be used
+    from, any when empty. `expired` and `last_use_is_stale` were decided by the database's clock.
+    `workspace` is the name of the workspace it works in, which `workspace_stands` says has not been
+    deleted. An operator's has no tenant: its number is 0 and its id the UUID of zeros.
     """
 
     tenant_no: int
@@ -53,9 +71,10 @@ class Credential:
     user_kind: str
     user_status: str
     membership_status: str
-    token_id: UUID
+    actor: str
     workspace_id: int
     scopes: tuple[str, ...]
+    networks: tuple[str, ...]
     expires_at: datetime | None
     expired: bool
     revoked: bool
@@ -86,4 +105,9 @@ INVITED: Final = (
     "this is the code of an invitation, not a token: accept it first, with"
     " POST /api/maestro/v1/invitations/accept"
 )
+WRONG: Final = "user name or password is wrong"
+CHANGED_SINCE: Final = "the password was changed"
+NO_MEMBER: Final = "you are no member of a tenant of the name before the '/'"
+WHICH_TENANT: Final = "you are a member of several tenants; give the user name as tenant/login"
+NOWHERE: Final = "you are a member of no tenant"
 MALFORMED: Final = "this is no token: mistyped or cut short (its checksum does not fit)"

@@ -22,7 +22,7 @@ def mint(credential: Credential, audience: str, key: SigningKey, now: int) -> st
     """A signed principal for one audience, from `now` (seconds since 1970) on."""
     claims = {
         "sub": credential.subject,
-        "act": str(credential.token_id),
+        "act": credential.actor,
         "tenant": str(credential.tenant_id),
         "tno": credential.tenant_no,
         "ws": credential.workspace_id,

@@ -16,6 +16,7 @@ class Subject:
     user_id: UUID
     kind: str
     login: str
+    display_name: str
     role: str | None
     status: str
     version: int

@@ -22,11 +22,11 @@ FROM memberships m JOIN users u ON u.user_id = m.user_id
 WHERE m.tenant_no = $1 AND m.user_id::text > $2 ORDER BY m.user_id::text LIMIT $3
 """
 LIVING_TOKENS: Final = """
-SELECT k.token_id::text AS id, k.name, k.user_id, u.kind AS user_kind, k.version,
+SELECT k.token_id::text AS id, k.name, k.user_id, u.kind AS user_kind, k.version, k.scopes,
+       k.networks::text[] AS networks, k.rotated_from::text AS rotated_from,
        (extract(epoch FROM k.expires_at) * 1000)::int8 AS expires_at
 FROM tokens k JOIN users u ON u.user_id = k.user_id
-WHERE k.tenant_no = $1 AND k.token_id::text > $2
-  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+WHERE k.tenant_no = $1 AND k.token_id::text > $2 AND k.revoked_at IS NULL AND k.expires_at > now()
 ORDER BY k.token_id::text LIMIT $3
 """
 
@@ -38,10 +38,13 @@ class TokenRow:
     token_id: UUID
     name: str
     scopes: tuple[str, ...]
+    networks: tuple[str, ...]
+    workspace_id: int
     created_at: datetime
-    expires_at: datetime | None
+    expires_at: datetime
     last_used_at: datetime | None
     revoked_at: datetime | None
+    rotated_from: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ async def credential(connection: Connection, tenant_no: int, token_id: UUID) -> 
         """
         SELECT k.tenant_no, t.tenant_id, t.status AS tenant_status, t.plan, m.access_version,
                u.user_id, u.kind AS user_kind, u.status AS user_status, m.status AS membership_status,
-               k.token_id, k.workspace_id, k.scopes, k.expires_at,
+               k.token_id::text AS actor, k.workspace_id, k.scopes, k.networks::text[] AS networks,
+               k.expires_at,
                coalesce(k.expires_at <= now(), false) AS expired,
                k.revoked_at IS NOT NULL AS revoked,
                coalesce(k.last_used_at < now() - interval '1 minute', true) AS last_use_is_stale,
@@ -87,14 +91,35 @@ async def credential(connection: Connection, tenant_no: int, token_id: UUID) -> 
     )
     if row is None:
         return None
-    return Credential(**{**dict(row), "scopes": tuple(row["scopes"])})
+    listed = {"scopes": tuple(row["scopes"]), "networks": tuple(row["networks"])}
+    return Credential(**{**dict(row), **listed})
+
+
+async def plan_of(connection: Connection, tenant_no: int) -> str:
+    """The plan that a tenant is on."""
+    return str(
+        await connection.fetchval("SELECT plan FROM tenants WHERE tenant_no = $1", tenant_no)
+    )
+
+
+async def networks_of_token(
+    connection: Connection, tenant_no: int, token_id: UUID
+) -> tuple[str, ...]:
+    """The networks that a token may be used from; none for everywhere."""
+    found = await connection.fetchval(
+        "SELECT networks::text[] FROM tokens WHERE tenant_no = $1 AND token_id = $2",
+        tenant_no,
+        token_id,
+    )
+    return tuple(found or ())
 
 
 async def tokens_of(connection: Connection, tenant_no: int, user_id: UUID) -> list[TokenRow]:
     """A member's tokens, the newest first, revoked and expired ones too."""
     rows = await connection.fetch(
         """
-        SELECT token_id, name, scopes, created_at, expires_at, last_used_at, revoked_at
+        SELECT token_id, name, scopes, networks::text[] AS networks, workspace_id, created_at,
+               expires_at, last_used_at, revoked_at, rotated_from
         FROM tokens WHERE tenant_no = $1 AND user_id = $2
         ORDER BY created_at DESC, token_id
         """,
@@ -117,4 +142,5 @@ async def published_keys(database: Database) -> list[KeyRow]:
 
 
 def _token(row: Record) -> TokenRow:
-    return TokenRow(**{**dict(row), "scopes": tuple(row["scopes"])})
+    listed = {"scopes": tuple(row["scopes"]), "networks": tuple(row["networks"])}
+    return TokenRow(**{**dict(row), **listed})

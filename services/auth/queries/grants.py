@@ -32,6 +32,14 @@ WHERE tenant_no = $1 AND user_id = $2 AND effect = $3 AND role IS NOT DISTINCT F
   AND permissions = $5 AND kind = $6 AND workspace_id = $7 AND pattern = $8
 ORDER BY created_at, grant_id LIMIT 1
 """
+# Those that have ended too.
+_OF_MEMBER: Final = """
+SELECT g.grant_id, g.user_id, u.kind AS user_kind, u.login, g.effect, g.role, g.permissions,
+       g.kind, g.workspace_id, g.pattern, g.reason, g.granted_by, g.created_at, g.expires_at,
+       g.version
+FROM grants g JOIN users u ON u.user_id = g.user_id
+WHERE g.tenant_no = $1 AND g.user_id = $2 ORDER BY g.grant_id
+"""
 _DENIED: Final = """
 SELECT grant_id FROM grants
 WHERE tenant_no = $1 AND user_id = $2 AND effect = 'deny'
@@ -80,6 +88,12 @@ async def grant_like(
     if grant_id is None:
         return None
     return await grant_by_id(connection, tenant_no, grant_id, expired=True)
+
+
+async def grants_of(connection: Connection, tenant_no: int, user_id: UUID) -> list[StoredGrant]:
+    """All that was granted or denied to a member, what has ended too."""
+    rows = await connection.fetch(_OF_MEMBER, tenant_no, user_id)
+    return [stored_grant(row) for row in rows]
 
 
 async def denials_of(connection: Connection, tenant_no: int, user_id: UUID) -> list[UUID]:

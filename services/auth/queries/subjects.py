@@ -9,13 +9,13 @@ from services.auth.model.credential import subject_of, user_id_of
 from services.auth.model.subjects import OWNER, Subject
 
 _BY_ID: Final = """
-SELECT m.user_id, u.kind, u.login, m.role, m.status, m.version
+SELECT m.user_id, u.kind, u.login, u.display_name, m.role, m.status, m.version
 FROM memberships m JOIN users u ON u.user_id = m.user_id
 WHERE m.tenant_no = $1 AND m.user_id = $2 AND m.status <> 'removed'
 """
 # A service account is also known by its name without the tenant's.
 _BY_LOGIN: Final = """
-SELECT m.user_id, u.kind, u.login, m.role, m.status, m.version
+SELECT m.user_id, u.kind, u.login, u.display_name, m.role, m.status, m.version
 FROM users u
 JOIN memberships m ON m.user_id = u.user_id
 JOIN tenants t ON t.tenant_no = m.tenant_no
@@ -24,7 +24,7 @@ WHERE m.tenant_no = $1 AND m.status <> 'removed'
 ORDER BY u.login = $2 DESC LIMIT 1
 """
 _PAGE: Final = """
-SELECT m.user_id, u.kind, u.login, m.role, m.status, m.version
+SELECT m.user_id, u.kind, u.login, u.display_name, m.role, m.status, m.version
 FROM memberships m JOIN users u ON u.user_id = m.user_id
 WHERE m.tenant_no = $1 AND m.status <> 'removed' AND u.login COLLATE "C" > $2
 ORDER BY u.login COLLATE "C" LIMIT $3

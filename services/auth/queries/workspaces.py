@@ -3,6 +3,7 @@
 from typing import Final
 
 from libs.common.database import Connection
+from libs.common.workspaces import DEFAULT_ID
 from services.auth.model.workspaces import Workspace
 
 _ACTIVE: Final = """
@@ -31,6 +32,19 @@ async def active_workspace(connection: Connection, tenant_no: int, name: str) ->
     """The workspace of a name that can be entered, None where there is none."""
     row = await connection.fetchrow(_NAMED, tenant_no, name)
     return None if row is None else Workspace(**dict(row))
+
+
+async def stands(connection: Connection, tenant_no: int, workspace_id: int) -> bool:
+    """Whether there is a workspace of a number that can be entered; the first always is."""
+    found = await connection.fetchval(
+        """
+        SELECT true FROM workspaces
+        WHERE tenant_no = $1 AND workspace_id = $2 AND status = 'active'
+        """,
+        tenant_no,
+        workspace_id,
+    )
+    return bool(found) or workspace_id == DEFAULT_ID
 
 
 async def is_cleared(connection: Connection, tenant_no: int, workspace_id: int) -> bool:

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from services.auth.model.invitations import DEFAULT_DAYS, MOST_DAYS
 from services.auth.model.members import ACCOUNT_NAME, LOGIN, ROLE_NAME
+from services.auth.model.passwords import LONGEST
 
 Login = Annotated[
     str,
@@ -51,7 +52,9 @@ class MemberListBody(BaseModel):
     """Members by login."""
 
     members: list[MemberBody]
-    next: str | None = Field(description="Give it as `after` to read on; absent at the end.")
+    next_page_token: str | None = Field(
+        description="Ask again with it as `page_token`; absent on the last page."
+    )
 
 
 class NewInvitationBody(_Asked):
@@ -86,7 +89,9 @@ class InvitationListBody(BaseModel):
     """A tenant's invitations, those that ended too."""
 
     invitations: list[InvitationBody]
-    next: UUID | None = Field(description="Give it as `after` to read on; absent at the end.")
+    next_page_token: str | None = Field(
+        description="Ask again with it as `page_token`; absent on the last page."
+    )
 
 
 class AcceptanceBody(BaseModel):
@@ -96,10 +101,9 @@ class AcceptanceBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     code: str = Field(min_length=1, max_length=64, description="The code you were sent.")
-    password: str | None = Field(
+    password: SecretStr | None = Field(
         default=None,
-        min_length=12,
-        max_length=1024,
+        max_length=LONGEST,
         description="Of a new login: the password it gets. Of a known one: its own.",
     )
     display_name: str = Field(default="", max_length=255, description="Of a new login: its name.")

@@ -68,4 +68,6 @@ class TenantListBody(BaseModel):
     """Tenants by name."""
 
     tenants: list[TenantBody]
-    next: str | None = Field(description="Give it as `after` to read on; absent at the end.")
+    next_page_token: str | None = Field(
+        description="Ask again with it as `page_token`; absent on the last page."
+    )

@@ -1,5 +1,6 @@
 """Saves tenants, members, tokens and signing keys on a connection; the caller commits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,7 +23,9 @@ class NewToken:
     user_id: UUID
     workspace_id: int
     scopes: tuple[str, ...]
-    expires_in_days: int | None
+    expires_in_days: int
+    networks: tuple[str, ...] = ()
+    rotated_from: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,11 @@ class StoredToken:
     user_id: UUID
     user_kind: str
     created_at: datetime
-    expires_at: datetime | None
+    expires_at: datetime
     version: int
+    scopes: Sequence[str] = ()
+    networks: Sequence[str] = ()
+    rotated_from: UUID | None = None
 
 
 async def lock_once(connection: Connection) -> None:
@@ -82,10 +88,12 @@ async def add_token(connection: Connection, tenant_no: int, token: NewToken) -> 
     """Store a token and the digest it is found by."""
     row = await connection.fetchrow(
         """
-        INSERT INTO tokens (tenant_no, token_id, user_id, workspace_id, name, scopes, expires_at)
-        VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(days => $7::int))
-        RETURNING token_id, name, user_id, created_at, expires_at, version,
-                  (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
+        INSERT INTO tokens (tenant_no, token_id, user_id, workspace_id, name, scopes, expires_at,
+                            networks, rotated_from)
+        VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(days => $7::int), $8::cidr[], $9)
+        RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
+                  networks::text[] AS networks, rotated_from,
+                  (SELECT kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
         """,
         tenant_no,
         token.token_id,
@@ -94,6 +102,8 @@ async def add_token(connection: Connection, tenant_no: int, token: NewToken) -> 
         token.name,
         list(token.scopes),
         token.expires_in_days,
+        list(token.networks),
+        token.rotated_from,
     )
     assert row is not None
     await connection.execute(
@@ -106,15 +116,20 @@ async def add_token(connection: Connection, tenant_no: int, token: NewToken) -> 
 
 
 async def revoke_token(
-    connection: Connection, tenant_no: int, token_id: UUID, user_id: UUID
+    connection: Connection, tenant_no: int, token_id: UUID, user_id: UUID | None
 ) -> StoredToken | None:
-    """End a member's living token; None when it had ended before or is not theirs."""
+    """End a member's token, or anybody's where `user_id` is None.
+
+    None when it was ended before, or is not there.
+    """
     row = await connection.fetchrow(
         """
         UPDATE tokens SET revoked_at = now(), version = version + 1
-        WHERE tenant_no = $1 AND token_id = $2 AND user_id = $3 AND revoked_at IS NULL
-        RETURNING token_id, name, user_id, created_at, expires_at, version,
-                  (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
+        WHERE tenant_no = $1 AND token_id = $2 AND ($3::uuid IS NULL OR user_id = $3)
+          AND revoked_at IS NULL
+        RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
+                  networks::text[] AS networks, rotated_from,
+                  (SELECT kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
         """,
         tenant_no,
         token_id,
@@ -129,8 +144,9 @@ async def revoke_tokens(connection: Connection, tenant_no: int, user_id: UUID) -
         """
         UPDATE tokens SET revoked_at = now(), version = version + 1
         WHERE tenant_no = $1 AND user_id = $2 AND revoked_at IS NULL
-          AND (expires_at IS NULL OR expires_at > now())
-        RETURNING token_id, name, user_id, created_at, expires_at, version,
+          AND expires_at > now()
+        RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
+                  networks::text[] AS networks, rotated_from,
                   (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
         """,
         tenant_no,
@@ -139,10 +155,15 @@ async def revoke_tokens(connection: Connection, tenant_no: int, user_id: UUID) -
     return [StoredToken(**dict(row)) for row in rows]
 
 
-async def has_token(connection: Connection, tenant_no: int, token_id: UUID, user_id: UUID) -> bool:
-    """Whether a member has or had this token."""
+async def has_token(
+    connection: Connection, tenant_no: int, token_id: UUID, user_id: UUID | None
+) -> bool:
+    """Whether a member, or anybody where `user_id` is None, has or had this token."""
     found = await connection.fetchval(
-        "SELECT true FROM tokens WHERE tenant_no = $1 AND token_id = $2 AND user_id = $3",
+        """
+        SELECT true FROM tokens
+        WHERE tenant_no = $1 AND token_id = $2 AND ($3::uuid IS NULL OR user_id = $3)
+        """,
         tenant_no,
         token_id,
         user_id,

@@ -88,7 +88,7 @@ async def join(
             user_id,
             role,
         )
-        token = NewToken(uuid4(), digest(secret), "test", user_id, 1, scopes, None)
+        token = NewToken(uuid4(), digest(secret), "test", user_id, 1, scopes, 1)
         await add_token(connection, tenant_no, token)
     return Person(auth, user_id, login, secret, kind)
 

@@ -27,6 +27,7 @@ from tests.waiting import eventually
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 OPAQUE = "urn:ietf:params:oauth:token-type:access_token"
 PRINCIPAL = "urn:ietf:params:oauth:token-type:jwt"
+SIGN_IN = "urn:maestro:params:oauth:token-type:password"
 DATABASE_URLS = ("MAESTRO_POSTGRES_URL", "AUTH_DATABASE_URL", "AUTH_RELAY_DATABASE_URL")
 
 
@@ -100,6 +101,7 @@ class Auth:
                 ("content-type", "application/x-www-form-urlencoded"),
             ],
             body=urlencode(form).encode(),
+            timeout=60,
         )
 
     async def exchange(
@@ -121,6 +123,19 @@ class Auth:
             form + [("audience", audience) for audience in audiences], client=client
         )
 
+    async def sign_in(self, user_name: str, password: str) -> Reply:
+        """Exchange a user name and a password for principals of every service."""
+        form = [
+            ("grant_type", EXCHANGE),
+            ("subject_token", password),
+            ("subject_token_type", SIGN_IN),
+            ("login", user_name),
+            ("client_address", "192.0.2.7"),
+        ]
+        return await self.post_form(
+            form + [("audience", audience) for audience in ("auth", "tracking", "registry")]
+        )
+
     async def principal(self, token: str, audience: str = "auth") -> str:
         """A principal for one audience, which must be granted."""
         reply = await self.exchange(token, audience)
@@ -136,12 +151,15 @@ class Auth:
 
     async def ask_as(self, principal: str, method: str, path: str, body: object = None) -> Reply:
         """A request to auth's own REST with a principal as it is."""
+        path, _, query = path.partition("?")
         return await call(
             self.app,
             method,
             path,
+            query=query,
             headers=[(PRINCIPAL_HEADER, principal), ("content-type", "application/json")],
             body=b"" if body is None else msgspec.json.encode(body),
+            timeout=60,
         )
 
     async def new_token(self, by: str, **body: object) -> tuple[str, str]:

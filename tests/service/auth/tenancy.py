@@ -4,12 +4,14 @@ import time
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from libs.common.http.calling import Reply, call
 from libs.common.principal import Principal
-from services.auth.commands.tokens import issue_token
+from services.auth.commands.tokens import WantedToken, issue_token
+from services.auth.model.credential import login_actor
 from tests.service.auth.installation import Auth
 
 API = "/api/maestro/v1"
@@ -112,14 +114,14 @@ async def token_for(auth: Auth, tenant: str, tenant_no: int, subject: str) -> st
         tenant_no=tenant_no,
         workspace_id=1,
         subject=subject,
-        actor="",
+        actor=login_actor(UUID(subject.partition(":")[2]), 0),
         scopes=("*",),
         audience="auth",
         epoch=0,
         expires_at=int(time.time()) + 60,
         token="",
     )
-    return (await issue_token(auth.running, acting, "test", None)).secret
+    return (await issue_token(auth.running, acting, WantedToken("test"))).secret
 
 
 async def members(auth: Auth, by: Person) -> dict[str, dict[str, Any]]:

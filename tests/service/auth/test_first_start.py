@@ -21,6 +21,7 @@ from services.auth.commands.first_start import begin_once
 from services.auth.service import SERVICE
 from services.auth.settings import Settings
 from tests.service.auth.installation import fresh_database, started
+from tests.service.auth.people import as_owner
 
 COUNTS = """
 SELECT (SELECT count(*) FROM auth.tenants) AS tenants, (SELECT count(*) FROM auth.users) AS users,
@@ -144,6 +145,40 @@ async def test_a_crash_in_between_leaves_what_the_next_start_makes_usable(
         async with started(environment, hears=False) as auth:
             assert (await auth.exchange(auth.first_token, "tracking")).status == 200
             assert await counted(environment) == ONE_OF_EACH
+
+
+async def test_another_first_token_is_left_where_that_one_has_expired(
+    platform_environment: dict[str, str], tmp_path: Path
+) -> None:
+    async with fresh_database(platform_environment, tmp_path) as environment:
+        file = Path(environment["AUTH_FIRST_TOKEN_FILE"])
+        assert "has not begun" in await stepped(environment, 1)
+        async with started(environment, hears=False) as auth:
+            old = auth.first_token
+            change = "UPDATE auth.tokens SET expires_at = now() - interval '1 day'"
+            await as_owner(auth, 1, change)
+            assert (await auth.exchange(old, "tracking")).status == 400
+            said = await stepped(environment, 0)
+            assert str(file) in said
+            assert auth.first_token not in said
+            assert auth.first_token != old
+            assert stat.S_IMODE(file.stat().st_mode) == 0o600
+            assert (await auth.exchange(auth.first_token, "tracking")).status == 200
+            told = await as_owner(auth, 1, "SELECT count(*) FROM outbox WHERE type LIKE '%issued'")
+            assert told == 2
+
+
+async def stepped(environment: dict[str, str], status: int) -> str:
+    """Run the step by hand; what it says."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services", "first-token"),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    said = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == status, said
+    return b"".join(said).decode()
 
 
 async def test_without_a_place_for_the_token_nothing_is_made(

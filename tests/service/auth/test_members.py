@@ -116,6 +116,16 @@ async def test_a_removed_members_tokens_and_grants_end_with_it(auth: Auth) -> No
     async with auth.running.database.reading(place.number) as connection:
         assert await connection.fetchval("SELECT count(*) FROM grants") == 0
 
+    async def it_is_told() -> bool:
+        told_of = [
+            fact["payload"]
+            for fact in await told(auth, place.number)
+            if fact["type"] == "auth.grant.revoked"
+        ]
+        return [fact["grant"]["permissions"] for fact in told_of] == [["model.alias"]]
+
+    await eventually(it_is_told, within=60)
+
 
 async def test_what_happens_to_members_is_told(auth: Auth) -> None:
     place = await new_place(auth)

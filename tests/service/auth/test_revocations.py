@@ -19,6 +19,7 @@ from services.auth.queries import revocations as queries
 from services.auth.queries.revocations import ended_after
 from services.auth.store.revocations import drop_old_revocations, note_revocation
 from tests.service.auth.installation import Auth
+from tests.service.auth.people import member, set_password
 from tests.waiting import eventually
 
 TOKENS = "/api/maestro/v1/tokens"
@@ -65,6 +66,25 @@ async def test_a_token_that_ends_is_numbered_once(auth: Auth) -> None:
     assert told.last == told.revocations[0].number > before
 
 
+async def test_a_password_a_rotation_and_an_admin_end_things_for_the_feed_too(auth: Auth) -> None:
+    user_id, token = await member(auth, "rose", "viewer")
+    await set_password(auth, token, "the first of her passwords")
+    before = (await feed(auth)).last
+    await set_password(auth, token, "the second of them, longer", "the first of her passwords")
+    rotated, _ = await auth.new_token(token)
+    body = {"overlap_hours": 0}
+    assert (await auth.ask(token, "POST", f"{TOKENS}/{rotated}/rotate", body)).status == 201
+    ended, _ = await auth.new_token(token)
+    path = f"{TOKENS}/inventory/{ended}"
+    assert (await auth.ask(auth.first_token, "DELETE", path)).status == 204
+    told = (await feed(auth, before)).revocations
+    assert [(one.kind, one.id) for one in told] == [
+        ("token", f"login:{user_id}:1"),
+        ("token", rotated),
+        ("token", ended),
+    ]
+
+
 async def test_a_changed_access_is_numbered_with_its_version_and_only_if_it_commits(
     auth: Auth,
 ) -> None:
@@ -80,7 +100,9 @@ async def test_a_changed_access_is_numbered_with_its_version_and_only_if_it_comm
     (told,) = (await feed(auth, before)).revocations
     assert (told.kind, told.id) == ("subject", caused.subject)
     async with auth.running.database.transaction(1) as connection:
-        version = await connection.fetchval("SELECT access_version FROM memberships")
+        version = await connection.fetchval(
+            "SELECT access_version FROM memberships WHERE user_id = $1", user
+        )
     assert told.version == version
 
 

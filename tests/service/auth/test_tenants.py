@@ -108,11 +108,11 @@ async def test_tenants_are_listed_in_pages(auth: Auth) -> None:
     found: list[str] = []
     after = ""
     while True:
-        from_here = await listed(auth, f"limit=2&after={after}")
+        from_here = await listed(auth, f"max_results=2&page_token={after}")
         found += [tenant["name"] for tenant in from_here["tenants"]]
-        if from_here["next"] is None:
+        if from_here["next_page_token"] is None:
             break
-        after = from_here["next"]
+        after = from_here["next_page_token"]
     assert found == names
 
 

@@ -1,5 +1,6 @@
 """A member's own tokens over HTTP: made, listed without secrets, ended."""
 
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -24,15 +25,29 @@ async def test_a_new_token_works_and_its_secret_is_shown_once(auth: Auth) -> Non
     assert len(secret) == 40
     assert (await auth.exchange(secret, "tracking")).status == 200
     shown = (await listed(auth))[token_id]
-    assert (shown["name"], shown["expires_at"], shown["revoked_at"]) == ("notebook", None, None)
+    assert (shown["name"], shown["scopes"], shown["revoked_at"]) == ("notebook", ["*"], None)
     reply = await auth.ask(auth.first_token, "GET", TOKENS)
     assert secret[4:] not in reply.body.decode()
 
 
-async def test_an_expiry_is_kept(auth: Auth) -> None:
-    token_id, _ = await auth.new_token(auth.first_token, expires_in_days=7)
-    token = (await listed(auth))[token_id]
-    assert token["expires_at"] > token["created_at"]
+def days_of(token: dict[str, Any]) -> int:
+    """How long a token lives, in whole days."""
+    made, ends = (datetime.fromisoformat(token[name]) for name in ("created_at", "expires_at"))
+    return (ends - made).days
+
+
+async def test_every_token_ends_at_the_latest_when_the_plan_says(auth: Auth) -> None:
+    short, _ = await auth.new_token(auth.first_token, expires_in_days=7)
+    usual, _ = await auth.new_token(auth.first_token)
+    tokens = await listed(auth)
+    assert (days_of(tokens[short]), days_of(tokens[usual])) == (7, 90)
+    first = next(token for token in tokens.values() if token["name"] == "first")
+    assert days_of(first) == 366
+    reply = await auth.ask(
+        auth.first_token, "POST", TOKENS, {"name": "long", "expires_in_days": 400}
+    )
+    assert reply.status == 400
+    assert "expires_in_days: the plan" in msgspec.json.decode(reply.body)["detail"]
 
 
 async def test_a_revoked_token_ends_at_once_and_ending_it_again_is_no_error(auth: Auth) -> None:

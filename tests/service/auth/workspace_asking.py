@@ -45,7 +45,7 @@ def new_token_of(secret: str, user_id: UUID, workspace_id: int = 1) -> NewToken:
         user_id=user_id,
         workspace_id=workspace_id,
         scopes=("*",),
-        expires_in_days=None,
+        expires_in_days=1,
     )
 
 
