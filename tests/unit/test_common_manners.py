@@ -198,6 +198,33 @@ async def test_refusals_say_when_to_come_back_and_how_to_log_in() -> None:
     assert "Basic" in stranger.headers["www-authenticate"]
 
 
+@pytest.mark.parametrize("problem", [None, missing("x")])
+async def test_what_an_app_adds_stands_once_in_every_answer(problem: Refusal | None) -> None:
+    async def inner(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["answer_headers"].append((b"x-inner", b"1"))
+        await (
+            echo(scope, receive, send)
+            if problem is None
+            else failing(problem)(scope, receive, send)
+        )
+
+    async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["answer_headers"].append((b"x-outer", b"1"))
+        await mannered(inner)(scope, receive, send)
+
+    raw: list[bytes] = []
+
+    async def send(message: Message) -> None:
+        raw.extend(name for name, _ in message.get("headers", ()))
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+    await mannered(outer)(scope, receive, send)
+    assert (raw.count(b"x-outer"), raw.count(b"x-inner")) == (1, 1)
+
+
 @pytest.mark.parametrize("path", ["/api/2.0/mlflow/x", "/api/maestro/v1/x"])
 async def test_what_nobody_foresaw_is_a_500_without_its_insides(path: str) -> None:
     reply = await call(mannered(failing(KeyError("secret column"))), "GET", path)

@@ -154,6 +154,19 @@ async def test_waiting_and_kept_places_are_bounded(monkeypatch: pytest.MonkeyPat
         assert made._room._kept == line.away
 
 
+async def test_places_that_nobody_came_back_for_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "MOST_KEPT_OF_A_TENANT", 2)
+    monkeypatch.setattr(rooms, "KEPT_SECONDS", -60.0)
+    monkeypatch.setattr(rooms, "_PRUNING_SECONDS", 0.0)
+    async with limits(0.01, tenant_rps=1) as made:
+        assert await ask(made) is None
+        for number in range(7):
+            assert await ask(made, name=str(number)) is not None
+            line = made.needs(holder(), RUNNING).tenant.line
+            assert line is not None
+            assert 1 <= line.away == made._room._kept <= 2
+
+
 async def test_a_place_of_the_tenant_is_waited_for_until_a_request_ends() -> None:
     async with limits(concurrent=1) as made:
         needs = made.needs(holder(), WRITE)

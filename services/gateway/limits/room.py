@@ -17,6 +17,7 @@ MOST_KEPT: Final = 20_000
 MOST_KEPT_OF_A_TENANT: Final = 1_000
 # How much later than told a client may come back to its place.
 KEPT_SECONDS: Final = 30.0
+_PRUNING_SECONDS: Final = 1.0
 _SHORTEST: Final = 0.001
 _STRIDE_SECONDS: Final = 0.02
 
@@ -41,6 +42,7 @@ class Room:
         self._lines: dict[Tenant, Line] = {}
         self._waiting = 0
         self._kept = 0
+        self._pruned_at = float("-inf")
 
     async def wait(self, needs: Needs, blocked: Blocked, identity: bytes) -> int | None:
         """None when the request's turn has come; else in how many seconds to come back.
@@ -113,12 +115,16 @@ class Room:
         now = self._clock()
         if line.away >= MOST_KEPT_OF_A_TENANT or self._kept >= MOST_KEPT:
             self._prune(now)
+            line = self._line(ticket.needs.tenant)
         if line.away < MOST_KEPT_OF_A_TENANT and self._kept < MOST_KEPT:
             line.keep(ticket, now + seconds + KEPT_SECONDS)
             self._kept += 1
         return seconds
 
     def _prune(self, now: float) -> None:
+        if now < self._pruned_at + _PRUNING_SECONDS:
+            return
+        self._pruned_at = now
         for tenant, line in list(self._lines.items()):
             self._kept -= line.prune(now)
             if not line.away and not line.waiting and line.pump is None:
