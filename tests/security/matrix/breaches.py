@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -153,7 +153,7 @@ BREACHES: Final = (
            (everywhere(guard, "insist_everywhere", _anybody),)),
     Breach("every name is covered", "log_metric", "nobody",
            (lambda: patch.object(Selection, "covers", lambda *_: True),)),
-    Breach("every selection is the whole", "search_experiments", "nobody",
+    Breach("every selection is the whole", "search_runs", "nobody",
            (lambda: patch.object(Selection, "everything", property(lambda _: True)),)),
     Breach("searches are not filtered", "search_registered_models", "nobody",
            (everywhere(selection, "predicate_values",
@@ -162,7 +162,8 @@ BREACHES: Final = (
     Breach("rights are one subject's for all", "get_run", "nobody",
            (_first_of_all("rights", Authority),)),
     Breach("ended tokens open", "get_run", "expired",
-           (lambda: patch.object(Credential, "insist_usable", lambda _: None),)),
+           (lambda: patch.object(Credential, "insist_usable", lambda _: None),
+            everywhere(principals, "lifetime", lambda *_: 60))),
     Breach("revoked tokens open", "get_run", "revoked",
            (lambda: patch.object(Credential, "insist_usable", lambda _: None),)),
     Breach("one key for all credentials", "get_run", "foreign",
@@ -235,7 +236,7 @@ async def _tenant_tables(superuser: asyncpg.Connection) -> list[str]:
     return [row["name"] for row in rows]
 
 
-def without_memory(values: Any) -> None:
+async def without_memory(values: Any) -> None:
     """Forget what the running services hold of rights and passports, before and after a breach."""
     for value in values:
         value.authority.forget_everything()
@@ -243,6 +244,5 @@ def without_memory(values: Any) -> None:
     gateway = values[-1].state.principals
     gateway._forget_everything()
     gateway._rejected.clear()
-
-
-__all__ = ["BREACHES", "Breach", "breached", "replace", "without_memory"]
+    # A cache, which may be emptied at any time.
+    await gateway._shared._store.flushdb()

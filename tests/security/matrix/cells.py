@@ -42,9 +42,11 @@ class Row:
         self._operation = operation
         self._ask_of_route = ask
 
-    async def cells(self, columns: tuple[str, ...] = COLUMNS) -> list[Cell]:
+    async def cells(
+        self, columns: tuple[str, ...] = COLUMNS, things: Things | None = None
+    ) -> list[Cell]:
         """The row's cells; the owner's request comes last, as it may change the things."""
-        things = await Maker(self._platform, self._people.owner).things()
+        things = things or await Maker(self._platform, self._people.owner).things()
         found = []
         for who in columns:
             if who == "elsewhere" and self._ask_of_route.of_tenant:
