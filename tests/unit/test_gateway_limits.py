@@ -154,7 +154,7 @@ def test_an_address_that_keeps_failing_is_stopped_for_a_while_and_others_are_not
         strangers.check("10.0.0.1")
     assert (refused.value.status, refused.value.retry_after) == (429, 61)
     strangers.check("10.0.0.2")
-    strangers.check(None)
+    strangers.check("")
     clock.now += 61
     strangers.check("10.0.0.1")
 

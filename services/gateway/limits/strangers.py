@@ -3,10 +3,10 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
 from libs.common.errors import Refusal
+from services.gateway.addresses import vicinity
 
 MOST_FAILURES: Final = 300
 WINDOW_SECONDS: Final = 60.0
@@ -23,9 +23,9 @@ class Strangers:
         self._clock = clock
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    def check(self, address: str | None) -> None:
+    def check(self, address: str) -> None:
         """Refuse with 429 where too many credentials from there were not accepted."""
-        since, count = self._failures.get(_vicinity(address), (0.0, 0))
+        since, count = self._failures.get(vicinity(address), (0.0, 0))
         left = since + WINDOW_SECONDS - self._clock()
         if count >= MOST_FAILURES and left > 0:
             raise Refusal(
@@ -35,23 +35,12 @@ class Strangers:
                 retry_after=int(left) + 1,
             )
 
-    def failed(self, address: str | None) -> None:
+    def failed(self, address: str) -> None:
         """A credential from there was not accepted."""
-        now, key = self._clock(), _vicinity(address)
+        now, key = self._clock(), vicinity(address)
         since, count = self._failures.pop(key, (now, 0))
         if since + WINDOW_SECONDS <= now:
             since, count = now, 0
         self._failures[key] = since, count + 1
         if len(self._failures) > MOST_ADDRESSES:
             self._failures.popitem(last=False)
-
-
-def _vicinity(address: str | None) -> str:
-    """The address, of IPv6 its network: a host has 2⁶⁴ of those."""
-    try:
-        found = ip_address(address or "")
-    except ValueError:
-        return ""
-    return (
-        str(ip_network((found, 64), strict=False)) if isinstance(found, IPv6Address) else str(found)
-    )

@@ -212,6 +212,8 @@ REGISTRY: Final[dict[str, Ask]] = {
 
 WORKSPACES: Final = "/api/3.0/mlflow/workspaces"
 _GRANT: Final = {"subject": "<member>", "role": "viewer", "kind": "experiment", "pattern": "x/*"}
+# The same each time, so that it is the one in force whenever it is set again.
+_PASSWORD: Final = "one for the matrix"
 _TRIED: Final = {"role": {"name": "<role>", "permissions": ["run.read"]}}
 
 
@@ -234,6 +236,10 @@ AUTH: Final[dict[str, Ask]] = {
     "create_token": Ask("own", f"{OURS}/tokens", body={"name": "t", "expires_in_days": 1}),
     "list_tokens": Ask("own", f"{OURS}/tokens", of_tenant=True),
     "delete_token": _of_tenant("act", "/tokens/<token>"),
+    "replace_token": _of_tenant("act", "/tokens/<token>/rotate", body={"overlap_hours": 1}),
+    "list_all_tokens": _of_tenant("list", "/tokens/inventory"),
+    "delete_any_token": _of_tenant("act", "/tokens/inventory/<token>"),
+    "put_password": Ask("own", f"{OURS}/password", body={"old": _PASSWORD, "new": _PASSWORD}),
     "access_of": _of_tenant("read", "/access/of/<member>"),
     "check_access": _of_tenant(
         "read", "/access/check", "subject=<member>&permission=run.read&name=x"
@@ -282,16 +288,3 @@ OWNERS: Final[dict[str, Ask]] = {
     "set_model_owner": Ask("act", f"{OURS}/models/<model>/owner", body={"subject": "<member>"}),
 }
 ASKS: Final[dict[str, Ask]] = {**TRACKING, **REGISTRY, **AUTH, **OWNERS}
-
-# Operations that hold nothing of anybody's, each for a reason.
-LEFT_OUT: Final[dict[str, str]] = {
-    "server_info": "answered without a login, the same for everybody",
-    "version": "answered without a login, the same for everybody",
-    "published_keys": "public keys; the gateway has no route to it",
-    "exchange_token": "between services; the gateway has no route to it",
-    "tell_access": "between services; the gateway has no route to it",
-    "tell_revocations": "between services; the gateway has no route to it",
-    "workspace_contents": "between services; the gateway has no route to it",
-    "accept": "for those who are not members yet: the code is the credential",
-    "join_by_code": "for members of other tenants: the code is the credential",
-}
