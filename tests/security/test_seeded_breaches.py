@@ -53,7 +53,7 @@ async def cell_of(platform: Platform, people: People, breach: Breach, things: Th
     reply = await platform.ask(people.owner, "GET", ASKS["get_run"].path, run)
     assert reply.status == 200
     row = Row(platform, people, OPERATIONS[breach.row], ASKS[breach.row])
-    (cell,) = await row.cells((breach.column,), things)
+    (cell,) = await row.cells(things, (breach.column,))
     return cell
 
 

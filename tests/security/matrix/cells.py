@@ -12,7 +12,7 @@ from tests.security.matrix.counting import statements
 from tests.security.matrix.operations import Operation
 from tests.security.matrix.people import People
 from tests.security.matrix.platform import Platform
-from tests.security.matrix.things import CANARY, Maker, Things, no_things
+from tests.security.matrix.things import CANARY, Things, no_things
 
 # Whoever is in another place gets the answer of what is not there; whoever may less is refused.
 # `forged` is the foreigner who sends a principal of the owner's along.
@@ -42,11 +42,8 @@ class Row:
         self._operation = operation
         self._ask_of_route = ask
 
-    async def cells(
-        self, columns: tuple[str, ...] = COLUMNS, things: Things | None = None
-    ) -> list[Cell]:
+    async def cells(self, things: Things, columns: tuple[str, ...] = COLUMNS) -> list[Cell]:
         """The row's cells; the owner's request comes last, as it may change the things."""
-        things = things or await Maker(self._platform, self._people.owner).things()
         found = []
         for who in columns:
             if who == "elsewhere" and self._ask_of_route.of_tenant:

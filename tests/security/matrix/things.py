@@ -1,16 +1,20 @@
 """Live things of one owner, made anew for each row of the matrix, and names of none."""
 
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
 
-from tests.security.matrix.asks import FILES, ML, OURS, WORKSPACES
+from tests.security.matrix.asks import FILES, ML, OURS, WORKSPACES, Ask
 from tests.security.matrix.platform import Platform
 
 CANARY: Final = "canary"
+_OF_TENANT: Final = frozenset(
+    {"member", "account", "role", "grant", "invitation", "token", "workspace"}
+)
 _NEW: Final = re.compile(r"new-[0-9a-f]{32}")
 _WORD: Final = re.compile(r"<([a-z-]+)>")
 
@@ -39,6 +43,12 @@ class Things:
         for word, name in sorted(self.words.items(), key=lambda pair: -len(pair[1])):
             text = re.sub(rf"(?<![0-9A-Za-z]){re.escape(name)}(?![0-9A-Za-z])", f"<{word}>", text)
         return text
+
+
+def words_of(ask: Ask) -> AbstractSet[str]:
+    """The things that a request names."""
+    text = f"{ask.path} {ask.query} {msgspec.json.encode(ask.body).decode()}"
+    return set(_WORD.findall(text)) - {"new"}
 
 
 def no_things() -> Things:
@@ -71,7 +81,16 @@ class Maker:
         self._platform = platform
         self._token = token
 
-    async def things(self) -> Things:
+    async def things(self, words: AbstractSet[str] = frozenset()) -> Things:
+        """All that the words of an ask need to stand for; everything where it names nothing."""
+        found: dict[str, str] = {"new": f"new-{uuid4().hex}"}
+        if not words or words - _OF_TENANT:
+            found |= await self._of_work()
+        if not words or words & _OF_TENANT:
+            found |= await self._of_tenant()
+        return Things(found)
+
+    async def _of_work(self) -> dict[str, str]:
         """An experiment, runs with all that can be logged, models with all that they carry."""
         name = f"{CANARY}-{uuid4().hex}"
         experiment = await self._made("experiments/create", name=name, tags=_tags())
@@ -84,19 +103,15 @@ class Maker:
         await self._file(f"{experiment['experiment_id']}/{run}/artifacts/canary.txt")
         await self._file(f"{experiment['experiment_id']}/models/{logged}/artifacts/canary.txt")
         await self._registered(f"{name}-model", logged)
-        return Things(
-            {
-                "experiment": experiment["experiment_id"],
-                "deleted-experiment": gone["experiment_id"],
-                "experiment-name": name,
-                "run": run,
-                "deleted-run": deleted,
-                "logged-model": logged,
-                "model": f"{name}-model",
-                "new": f"new-{uuid4().hex}",
-                **await self._of_tenant(),
-            }
-        )
+        return {
+            "experiment": experiment["experiment_id"],
+            "deleted-experiment": gone["experiment_id"],
+            "experiment-name": name,
+            "run": run,
+            "deleted-run": deleted,
+            "logged-model": logged,
+            "model": f"{name}-model",
+        }
 
     async def _of_tenant(self) -> dict[str, str]:
         """A service account and what belongs to it, a role, an invitation, a token, a workspace."""
