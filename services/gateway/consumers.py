@@ -32,7 +32,7 @@ async def drop_token(running: Running, event: Event) -> None:
 
 async def drop_sign_in(running: Running, event: Event) -> None:
     """A password was changed: what the old one was exchanged for is not used again."""
-    principals: Principals = running.state
+    principals: Principals = running.state.principals
     changed: PasswordChanged = event.fact
     _count(news=principals.revocations.token_revoked(changed.ended))
 

@@ -3,7 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
+from itertools import count
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -11,11 +14,13 @@ import asyncpg
 import msgspec
 
 from libs.common.http.calling import Reply, call
-from libs.common.http.types import ASGIApp
+from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.runner import running
 from libs.common.service import Running
 from services import all_services
 from services.steps import prepare
+
+_ADDRESSES: Final = count(int(ip_address("10.0.0.1")))
 
 
 @dataclass
@@ -47,7 +52,7 @@ class Platform:
             sent["authorization"] = f"Bearer {token}"
         content = raw if raw is not None else b"" if body is None else msgspec.json.encode(body)
         return await call(
-            self.apps["gateway"],
+            _from_somewhere(self.apps["gateway"]),
             method,
             path,
             query=query,
@@ -55,6 +60,16 @@ class Platform:
             body=content,
             timeout=60,
         )
+
+
+def _from_somewhere(app: ASGIApp) -> ASGIApp:
+    """The app as one meets it from an address that nobody has asked from: none has failed there."""
+    number = next(_ADDRESSES)
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "client": (str(ip_address(number)), 1)}, receive, send)
+
+    return asked
 
 
 @asynccontextmanager
