@@ -61,6 +61,11 @@ async def people_of(platform: Platform) -> People:
             stolen="",
             tenant_no=ours,
         )
+    async with platform.values["tracking"].database.transaction(ours) as connection:
+        # Ids that another tenant's experiments do not have, and that no other number looks like.
+        await connection.execute(
+            "INSERT INTO experiment_counters (tenant_no, last_id) VALUES ($1, 70000)", ours
+        )
     made = await platform.ask(people.owner, "POST", WORKSPACES, body={"name": "elsewhere"})
     assert msgspec.json.decode(made.body)["workspace"]["name"] == "elsewhere"
     passport = await platform.values["gateway"].state.principals.passport(
