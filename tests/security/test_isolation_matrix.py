@@ -1,34 +1,16 @@
 """Every operation, asked by everybody who should not get through, on live things of another."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 import pytest_asyncio
 
 from tests.security.matrix.asks import ASKS
 from tests.security.matrix.cells import Row
 from tests.security.matrix.operations import asked
-from tests.security.matrix.people import People, people_of
-from tests.security.matrix.platform import Platform, platform_of_its_own
+from tests.security.matrix.people import People
+from tests.security.matrix.platform import Platform
 from tests.security.matrix.things import Maker, Things, words_of
 
 OPERATIONS = asked()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def platform(
-    platform_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Platform]:
-    """Every service in this process."""
-    folder = tmp_path_factory.mktemp("matrix")
-    async with platform_of_its_own(platform_environment, folder) as found:
-        yield found
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def people(platform: Platform) -> People:
-    """Two tenants with their people."""
-    return await people_of(platform)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -12,27 +12,11 @@ from tests.security.matrix.asks import ASKS
 from tests.security.matrix.breaches import BREACHES, Breach, breached, without_memory
 from tests.security.matrix.cells import Cell, Row
 from tests.security.matrix.operations import asked
-from tests.security.matrix.people import People, people_of
-from tests.security.matrix.platform import Platform, platform_of_its_own
+from tests.security.matrix.people import People
+from tests.security.matrix.platform import Platform
 from tests.security.matrix.things import Maker, Things
 
 OPERATIONS = asked()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def platform(
-    platform_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Platform]:
-    """Every service in this process."""
-    folder = tmp_path_factory.mktemp("breaches")
-    async with platform_of_its_own(platform_environment, folder) as found:
-        yield found
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def people(platform: Platform) -> People:
-    """Two tenants with their people."""
-    return await people_of(platform)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
