@@ -138,7 +138,7 @@ def operations() -> list[Operation]:
     found = [
         Operation(route.method, route.paths[0], route.permission, route.name)
         for route in surface.routes
-        if route.permission != PUBLIC
+        if route.permission != PUBLIC and not route.paths[0].startswith("/internal/")
     ]
     for router in surface.routers:
         for route in router.routes:
