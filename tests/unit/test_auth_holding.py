@@ -1,5 +1,7 @@
 """Nobody gives more than they hold: what is found to be covered is allowed, name by name."""
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,9 @@ PATTERNS = ["*", "a", "team/x", "team/*", "team/x*", "t*", "missing"]
 ASKED = ["experiment.read", "run.log", "model.read", "workspace.manage", "member.manage"]
 
 
-def rule(effect: str, permission: str, kind: str, workspace: int, pattern: str) -> AccessRule:
+def rule(
+    effect: str, permission: str, kind: str, workspace: int, pattern: str, end: int | None = None
+) -> AccessRule:
     """A rule about one permission."""
     named = kind in ("experiment", "model")
     return AccessRule(
@@ -24,6 +28,7 @@ def rule(effect: str, permission: str, kind: str, workspace: int, pattern: str) 
         kind=kind,  # type: ignore[arg-type]
         workspace_id=0 if kind == "tenant" else workspace,
         pattern=pattern if named else "*",
+        expires_at=end,
     )
 
 
@@ -85,3 +90,17 @@ def test_what_is_denied_to_oneself_is_not_held() -> None:
         asked = rule("allow", "run.log", "experiment", 1, pattern)
         assert lacking(rights(mine, ["*"]), [asked]) == ["run.log"], pattern
     assert lacking(rights(mine, ["*"]), [rule("allow", "run.log", "experiment", 1, "team/x")]) == []
+
+
+def test_a_denial_in_a_workspace_is_one_of_the_whole_tenant() -> None:
+    everything = AccessRule(rule_id="all", effect="allow", permissions=sorted(PERMISSIONS))
+    mine = [everything, rule("deny", "run.log", "experiment", 1, "secret/*")]
+    assert lacking(rights(mine, ["*"]), [everything]) == ["run.log"]
+
+
+def test_what_ends_is_held_until_then_and_no_longer() -> None:
+    soon = round(time.time() * 1000) + 60_000
+    mine = [rule("allow", "run.log", "experiment", 1, "team/*", soon)]
+    for end, held in ((soon, True), (soon - 1, True), (soon + 1, False), (None, False)):
+        asked = rule("allow", "run.log", "experiment", 1, "team/x", end)
+        assert (not lacking(rights(mine, ["*"]), [asked])) is held, end

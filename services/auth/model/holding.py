@@ -3,25 +3,17 @@
 from collections.abc import Iterable
 from typing import Final
 
-from libs.common.access.permissions import PERMISSIONS
 from libs.common.access.rights import Rights
-from libs.common.access.selection import Names, Selection, pattern
 from libs.common.contracts.auth import AccessRule
 from libs.common.errors import denied
+from services.auth.model.grants import applicable
 
 _SHOWN: Final = 3
 
 
 def lacking(rights: Rights, rules: Iterable[AccessRule]) -> list[str]:
-    """The permissions that `rules` allow somewhere and `rights` do not hold on all of that."""
-    missed = {
-        name: None
-        for rule in rules
-        if rule.effect == "allow"
-        for name in rule.permissions
-        if name in PERMISSIONS and not _holds(rights, rule, name)
-    }
-    return list(missed)
+    """The permissions that `rules` allow and `rights` do not hold on as much, for as long."""
+    return _unheld(rights, [rule for rule in rules if rule.effect == "allow"])
 
 
 def insist_holds(rights: Rights, rules: Iterable[AccessRule], doing: str) -> None:
@@ -30,44 +22,17 @@ def insist_holds(rights: Rights, rules: Iterable[AccessRule], doing: str) -> Non
     if missed:
         shown = ", ".join(missed[:_SHOWN]) + (", …" if len(missed) > _SHOWN else "")
         raise denied(
-            f"You may not {doing}: that takes holding {shown} yourself, with this credential."
-            " Ask an owner of the tenant."
+            f"You may not {doing}: that takes holding {shown} yourself, on as much and for as long,"
+            " with this credential. Ask an owner of the tenant."
         )
 
 
-def _holds(rights: Rights, rule: AccessRule, permission: str) -> bool:
-    selection = rights.selection(permission, rule.workspace_id)
-    if rule.kind in ("tenant", "workspace"):
-        return selection.everything
-    if rule.kind != PERMISSIONS[permission].kind:
-        return True  # a rule on experiments gives nothing about models, nor the other way round
-    return _covers(selection, rule.pattern)
-
-
-def _covers(selection: Selection, text: str) -> bool:
-    """Whether every name that a pattern means is in the selection."""
-    return (
-        _includes(selection.allowed, text)
-        and _includes(selection.within, text)
-        and not _meets(selection.denied, text)
-    )
-
-
-def _includes(names: Names, text: str) -> bool:
-    meant = pattern(text)
-    if names.everything or meant.everything:
-        return names.everything
-    if meant.prefixes:
-        return meant.prefixes[0].startswith(names.prefixes)
-    return names.covers(text)
-
-
-def _meets(names: Names, text: str) -> bool:
-    meant = pattern(text)
-    if names.everything or meant.everything:
-        return not names.empty
-    return (
-        names.covers(meant.prefixes[0] if meant.prefixes else text)
-        or any(meant.covers(name) for name in names.exact)
-        or any(prefix.startswith(meant.prefixes) for prefix in names.prefixes)
-    )
+def _unheld(rights: Rights, rules: Iterable[AccessRule]) -> list[str]:
+    # A rule on experiments is nothing about models, nor the other way round.
+    missed = {
+        name: None
+        for rule in rules
+        for name in applicable(rule.permissions, rule.kind)
+        if not rights.holds_all(name, rule.kind, rule.workspace_id, rule.pattern, rule.expires_at)
+    }
+    return list(missed)

@@ -1,0 +1,54 @@
+"""Nobody makes, invites or touches a member that holds more, elsewhere or for longer, than they."""
+
+from typing import Any
+
+import pytest
+
+from tests.service.auth.colleagues import Person, grant, join, said
+from tests.service.auth.installation import Auth
+
+SECRET = {"kind": "experiment", "workspace_id": 1, "pattern": "secret/*"}
+
+
+async def admin_of_a_minute(auth: Auth) -> Person:
+    """Somebody who is an admin by a grant that ends soon."""
+    person = await join(auth, None)
+    await grant(await join(auth, "owner"), person, kind="tenant", role="admin", expires_in=60)
+    return person
+
+
+async def admin_denied_something(auth: Auth) -> Person:
+    """An admin to whom some experiments of a workspace are denied."""
+    person = await join(auth, "admin")
+    reads = ["experiment.read", "run.read"]
+    await grant(await join(auth, "owner"), person, **SECRET, effect="deny", permissions=reads)
+    return person
+
+
+@pytest.mark.parametrize("make", [admin_of_a_minute, admin_denied_something])
+async def test_who_holds_less_than_an_admin_passes_no_admin_on(auth: Auth, make: Any) -> None:
+    less, admin = await make(auth), await join(auth, "admin")
+    login = f"new-{less.user_id.hex[:8]}"
+    account, strong = f"less-{login}", f"strong-{login}"
+    body: dict[str, str | None] = {"name": strong, "role": "admin"}
+    assert (await admin.ask("POST", "/service-accounts", body)).status == 201
+    invitation = {"login": f"{login}@example.org", "role": "admin"}
+    made = await admin.ask("POST", "/invitations", invitation)
+    assert made.status == 201
+    open_one = (await admin.get("/invitations"))["invitations"]
+    path = next(f"/invitations/{i['id']}" for i in open_one if i["login"] == invitation["login"])
+    for method, to, what in (
+        ("POST", "/service-accounts", {"name": account, "role": "admin"}),
+        ("POST", f"/service-accounts/{strong}/tokens", {"name": "job", "expires_in_days": 300}),
+        ("POST", "/invitations", {"login": f"second-{login}", "role": "admin"}),
+        ("DELETE", path, None),
+        ("POST", f"/members/{admin.subject}/suspend", None),
+        ("POST", f"/members/{admin.subject}/resume", None),
+        ("DELETE", f"/members/{admin.subject}", None),
+    ):
+        reply = await less.ask(method, to, what)
+        assert reply.status == 403, (method, to)
+        assert "for as long" in said(reply)
+    # With no role it is given nothing.
+    body = {"name": account, "role": None}
+    assert (await less.ask("POST", "/service-accounts", body)).status == 201
