@@ -8,6 +8,7 @@ from libs.common.database import Connection
 from libs.common.errors import exists, invalid
 from libs.common.events.outbox import Recording, UnitOfWork, unit_of_work
 from libs.common.principal import Principal
+from services.auth.commands.access import rights_to_change
 from services.auth.commands.facts import invitation_state
 from services.auth.model.holding import insist_holds
 from services.auth.model.invitations import MOST_TRIES, Invited, conflict, no_invitation
@@ -34,9 +35,10 @@ async def make_invitation(
     """Invite somebody to the caller's tenant, with a role that holds no more than the caller."""
     login = login.lower()
     async with unit_of_work(running, caller) as work:
+        rights = await rights_to_change(work, caller)
         tenant = await lock_tenant(work.connection, caller.tenant_no)
         rules = await rules_of_role(work.connection, caller.tenant_no, role)
-        insist_holds(caller.rights, rules, f"invite a member as {role}")
+        insist_holds(rights, rules, f"invite a member as {role}")
         await _insist_invitable(work.connection, tenant, login)
         return await invite(work, login, role, days)
 
@@ -44,14 +46,14 @@ async def make_invitation(
 async def revoke_invitation(running: Recording, caller: Principal, invitation_id: UUID) -> None:
     """Take an invitation back; doing it twice is no error, but an accepted one is past that."""
     async with unit_of_work(running, caller) as work:
-        await lock_tenant(work.connection, caller.tenant_no)
+        rights = await rights_to_change(work, caller)
         invited = await invitation(work.connection, caller.tenant_no, invitation_id)
         if invited is None:
             raise no_invitation(invitation_id)
         if invited.status == "accepted":
             raise conflict(f"It was accepted: remove the member {invited.login} instead.")
         rules = await rules_of_role(work.connection, caller.tenant_no, invited.role, known=False)
-        insist_holds(caller.rights, rules, f"take the invitation of {invited.login} back")
+        insist_holds(rights, rules, f"take the invitation of {invited.login} back")
         if invited.status == "revoked":
             work.silent("it had been taken back before")
             return

@@ -4,7 +4,7 @@ from libs.common.contracts.auth import GrantRevoked, TokenRevoked, UserChanged, 
 from libs.common.errors import denied
 from libs.common.events.outbox import Recording, UnitOfWork, unit_of_work
 from libs.common.principal import Principal
-from services.auth.commands.access import access_changed
+from services.auth.commands.access import access_changed, rights_to_change
 from services.auth.commands.facts import grant_state, token_state, user_state
 from services.auth.model.holding import insist_holds
 from services.auth.model.members import Member, no_member
@@ -13,7 +13,6 @@ from services.auth.queries.grants import grants_of
 from services.auth.queries.members import member_of
 from services.auth.store.identity import revoke_tokens
 from services.auth.store.members import active_owners, drop_grants, free_login, set_status
-from services.auth.store.tenants import lock_tenant
 
 
 async def suspend_member(running: Recording, caller: Principal, name: str) -> Member:
@@ -40,13 +39,13 @@ async def remove_member(running: Recording, caller: Principal, name: str) -> Non
 
 async def touched(work: UnitOfWork, caller: Principal, name: str, doing: str) -> Member:
     """The member that is to be changed, held until COMMIT; refused where it holds more."""
-    await lock_tenant(work.connection, caller.tenant_no)
+    rights = await rights_to_change(work, caller)
     found = await member_of(work.connection, caller.tenant_no, name)
     if found is None:
         raise no_member(name)
     told = await access_of(work.connection, caller.tenant_no, found.user_id)
     assert told is not None
-    insist_holds(caller.rights, told.access.rules, f"{doing} {found.login}")
+    insist_holds(rights, told.access.rules, f"{doing} {found.login}")
     return found
 
 

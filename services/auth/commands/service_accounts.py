@@ -6,7 +6,7 @@ from libs.common.contracts.auth import UserCreated
 from libs.common.errors import exists, missing
 from libs.common.events.outbox import Recording, unit_of_work
 from libs.common.principal import Principal
-from services.auth.commands.access import access_changed
+from services.auth.commands.access import access_changed, rights_to_change
 from services.auth.commands.facts import user_state
 from services.auth.commands.invitations import rules_of_role
 from services.auth.commands.members import touched
@@ -24,9 +24,10 @@ async def add_service_account(
     """Make a service account with a role that holds no more than the caller does, or with none."""
     user_id = uuid4()
     async with unit_of_work(running, caller) as work:
+        rights = await rights_to_change(work, caller)
         tenant = await lock_tenant(work.connection, caller.tenant_no)
         rules = await rules_of_role(work.connection, caller.tenant_no, role)
-        insist_holds(caller.rights, rules, f"make a service account that is {role}")
+        insist_holds(rights, rules, f"make a service account that is {role}")
         insist_room(tenant, sum(await places_taken(work.connection, caller.tenant_no)))
         login = account_login(tenant.name, name)
         if not await add_user(

@@ -1,11 +1,15 @@
 """Nobody makes, invites or touches a member that holds more, elsewhere or for longer, than they."""
 
+import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.service.auth.colleagues import Person, grant, join, said
+from services.auth.store.tenants import lock_tenant
+from tests.service.auth.colleagues import FIRST_TENANT, OWN, Person, grant, join, said
 from tests.service.auth.installation import Auth
+from tests.waiting import eventually
 
 SECRET = {"kind": "experiment", "workspace_id": 1, "pattern": "secret/*"}
 
@@ -52,3 +56,42 @@ async def test_who_holds_less_than_an_admin_passes_no_admin_on(auth: Auth, make:
     # With no role it is given nothing.
     body = {"name": account, "role": None}
     assert (await less.ask("POST", "/service-accounts", body)).status == 201
+
+
+@pytest.mark.parametrize("doing", ["account", "token", "invite", "take back", "suspend"])
+async def test_who_is_made_less_while_a_request_waits_is_asked_for_what_is_held_then(
+    auth: Auth, doing: str
+) -> None:
+    admin, other = await join(auth, "admin"), await join(auth, "admin")
+    name = f"made-{other.user_id.hex[:8]}"
+    account = {"name": name, "role": "admin"}
+    invitation = {"login": f"{name}@example.org", "role": "admin"}
+    assert (await other.ask("POST", "/service-accounts", account)).status == 201
+    reply = await other.ask("POST", "/invitations", invitation)
+    made = msgspec.json.decode(reply.body)["invitation"]["id"]
+    method, path, body = {
+        "account": ("POST", "/service-accounts", {**account, "name": f"{name}-2"}),
+        "token": ("POST", f"/service-accounts/{name}/tokens", {"name": "job"}),
+        "invite": ("POST", "/invitations", {**invitation, "login": f"2-{name}"}),
+        "take back": ("DELETE", f"/invitations/{made}", None),
+        "suspend": ("POST", f"/members/{other.subject}/suspend", None),
+    }[doing]
+    principal = await auth.principal(admin.token)
+    async with auth.running.database.transaction(FIRST_TENANT) as connection:
+        await lock_tenant(connection, FIRST_TENANT)
+        asked = asyncio.create_task(auth.ask_as(principal, method, f"{OWN}{path}", body))
+
+        async def it_waits() -> bool:
+            statement = (
+                "SELECT EXISTS (SELECT FROM pg_stat_activity"
+                " WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+            )
+            return bool(await connection.fetchval(statement))
+
+        await eventually(it_waits, within=30)
+        await connection.execute(
+            "UPDATE memberships SET role = 'viewer' WHERE tenant_no = $1 AND user_id = $2",
+            FIRST_TENANT,
+            admin.user_id,
+        )
+    assert (await asked).status == 403
