@@ -3,7 +3,7 @@
 from uuid import UUID, uuid4
 
 from libs.common.access.rights import ALL_SCOPES, compile_rights
-from libs.common.contracts.auth import InvitationAccepted, UserChanged, UserCreated
+from libs.common.contracts.auth import AccessRule, InvitationAccepted, UserChanged, UserCreated
 from libs.common.database import Connection, Database
 from libs.common.errors import denied, exists, invalid, missing, unauthenticated
 from libs.common.events.outbox import Caused, Recording, UnitOfWork, unit_of_work
@@ -139,12 +139,18 @@ async def _insist_still_open(connection: Connection, invited: Invited) -> None:
     rules = await rules_of_role(connection, invited.tenant_no, invited.role, known=False)
     if invited.role is not None and not rules:
         raise conflict(f"The role {invited.role} is gone. Ask whoever invited you for another.")
-    if invited.by_operator:
-        return
+    if not (invited.by_operator or await _may_invite(connection, invited, rules)):
+        raise conflict("Whoever invited you may not any more. Ask another admin of the tenant.")
+
+
+async def _may_invite(connection: Connection, invited: Invited, rules: list[AccessRule]) -> bool:
+    """Whether the maker of an invitation could make it now."""
     maker = user_id_of(invited.made_by)
     told = None if maker is None else await access_of(connection, invited.tenant_no, maker)
-    if told is None or lacking(compile_rights(told.access, told.version, ALL_SCOPES), rules):
-        raise conflict("Whoever invited you may not any more. Ask another admin of the tenant.")
+    if told is None:
+        return False
+    rights = compile_rights(told.access, told.version, ALL_SCOPES)
+    return rights.holds("member.manage") and not lacking(rights, rules)
 
 
 async def _join(work: UnitOfWork, invited: Invited, user_id: UUID) -> Member:

@@ -130,6 +130,34 @@ async def test_an_invitation_is_worth_no_more_than_who_made_it(auth: Auth, how: 
     assert not any("backdoor" in login for login in await members(auth, place.owner))
 
 
+@pytest.mark.parametrize("how", ["suspend", "remove", "viewer"])
+@pytest.mark.parametrize("role", [None, "viewer"])
+async def test_who_may_not_invite_any_more_has_invited_nobody(
+    auth: Auth, how: str, role: str | None
+) -> None:
+    place = await new_place(auth)
+    admin = await new_member(auth, place, "admin")
+    code = said(await invite(auth, admin, new_login(), role), 201)["code"]
+    path = f"{API}/members/{admin.login}"
+    if how == "remove":
+        reply = await auth.ask(place.owner.token, "DELETE", path)
+    elif how == "suspend":
+        reply = await auth.ask(place.owner.token, "POST", f"{path}/suspend")
+    else:
+        reply = await auth.ask(place.owner.token, "PUT", f"{path}/role", {"role": how})
+    assert reply.status in (200, 204)
+    assert "may not any more" in refusal(await accept(auth, code), 409)
+
+
+async def test_an_invitation_to_no_role_is_worth_something(auth: Auth) -> None:
+    place = await new_place(auth)
+    admin = await new_member(auth, place, "admin")
+    login = new_login()
+    code = said(await invite(auth, admin, login, None), 201)["code"]
+    said(await accept(auth, code))
+    assert (await members(auth, place.owner))[login]["role"] is None
+
+
 async def test_somebody_is_invited_once_at_a_time_and_not_when_a_member(auth: Auth) -> None:
     place = await new_place(auth)
     login = new_login()
