@@ -6,7 +6,7 @@ from libs.common.events.outbox import Recording, UnitOfWork, unit_of_work
 from libs.common.principal import Principal
 from services.auth.commands.access import access_changed, rights_to_change
 from services.auth.commands.facts import grant_state, token_state, user_state
-from services.auth.model.holding import insist_holds
+from services.auth.model.holding import insist_holds, insist_lifts
 from services.auth.model.members import Member, no_member
 from services.auth.queries.access import access_of
 from services.auth.queries.grants import grants_of
@@ -32,13 +32,18 @@ async def resume_member(running: Recording, caller: Principal, name: str) -> Mem
 async def remove_member(running: Recording, caller: Principal, name: str) -> None:
     """End a membership with its tokens and grants; the user stays a member elsewhere."""
     async with unit_of_work(running, caller) as work:
-        found = await touched(work, caller, name, "remove")
+        found = await touched(work, caller, name, "remove", lifts=True)
         await _insist_owner_stays(work, found)
         await _remove(work, found)
 
 
-async def touched(work: UnitOfWork, caller: Principal, name: str, doing: str) -> Member:
-    """The member that is to be changed, held until COMMIT; refused where it holds more."""
+async def touched(
+    work: UnitOfWork, caller: Principal, name: str, doing: str, *, lifts: bool = False
+) -> Member:
+    """The member that is to be changed, held until COMMIT; refused where it holds more.
+
+    With `lifts` what is denied to it ends too: it may come back, and would come back without.
+    """
     rights = await rights_to_change(work, caller)
     found = await member_of(work.connection, caller.tenant_no, name)
     if found is None:
@@ -46,6 +51,8 @@ async def touched(work: UnitOfWork, caller: Principal, name: str, doing: str) ->
     told = await access_of(work.connection, caller.tenant_no, found.user_id)
     assert told is not None
     insist_holds(rights, told.access.rules, f"{doing} {found.login}")
+    if lifts:
+        insist_lifts(rights, told.access.rules, f"{doing} {found.login}, which ends its denials")
     return found
 
 

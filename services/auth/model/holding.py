@@ -1,6 +1,6 @@
 """Who holds more than whom: nobody gives, or takes from, what they do not hold themselves."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from libs.common.access.rights import Rights
@@ -18,7 +18,15 @@ def lacking(rights: Rights, rules: Iterable[AccessRule]) -> list[str]:
 
 def insist_holds(rights: Rights, rules: Iterable[AccessRule], doing: str) -> None:
     """Refuse `doing` something (`suspend ann`) about rules that allow more than `rights` do."""
-    missed = lacking(rights, rules)
+    _refuse(lacking(rights, rules), doing)
+
+
+def insist_lifts(rights: Rights, rules: Iterable[AccessRule], doing: str) -> None:
+    """Refuse `doing` something that ends the denials among `rules` where they are not held."""
+    _refuse(_unheld(rights, [rule for rule in rules if rule.effect == "deny"]), doing)
+
+
+def _refuse(missed: Sequence[str], doing: str) -> None:
     if missed:
         shown = ", ".join(missed[:_SHOWN]) + (", …" if len(missed) > _SHOWN else "")
         raise denied(

@@ -58,6 +58,19 @@ async def test_who_holds_less_than_an_admin_passes_no_admin_on(auth: Auth, make:
     assert (await less.ask("POST", "/service-accounts", body)).status == 201
 
 
+async def test_removing_a_member_takes_holding_what_is_denied_to_it(auth: Auth) -> None:
+    owner, lead, member = [await join(auth, role) for role in ("owner", None, None)]
+    await grant(owner, lead, kind="tenant", permissions=["member.manage", "model.read"])
+    await grant(owner, member, **SECRET, effect="deny", permissions=["experiment.read"])
+    reply = await lead.ask("DELETE", f"/members/{member.subject}")
+    assert reply.status == 403
+    assert "experiment.read" in said(reply)
+    # To hold up a member lifts nothing.
+    assert (await lead.ask("POST", f"/members/{member.subject}/suspend")).status == 200
+    await grant(owner, lead, **SECRET, permissions=["experiment.read"])
+    assert (await lead.ask("DELETE", f"/members/{member.subject}")).status == 204
+
+
 @pytest.mark.parametrize("doing", ["account", "token", "invite", "take back", "suspend"])
 async def test_who_is_made_less_while_a_request_waits_is_asked_for_what_is_held_then(
     auth: Auth, doing: str
