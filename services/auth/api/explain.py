@@ -17,7 +17,8 @@ from services.auth.commands.dry_run import try_grant, try_member, try_role
 from services.auth.model.explaining import Effective, decide, effective, targets_of
 from services.auth.model.grants import NAMED, Target, target_of
 from services.auth.queries.access import accesses_of
-from services.auth.queries.subjects import find_subject, subjects_page
+from services.auth.queries.members import find_member
+from services.auth.queries.subjects import subjects_page
 from services.auth.schemas.access import (
     AccessBody,
     DecisionBody,
@@ -178,7 +179,7 @@ async def dry_run(body: TrialBody, caller: Caller, running: Here) -> EffectListB
 
 async def _told(running: Here, tenant_no: int, subject: str) -> Told:
     async with running.database.reading(tenant_no) as connection:
-        member = await find_subject(connection, tenant_no, subject)
+        member = await find_member(connection, tenant_no, subject)
         return (await accesses_of(connection, tenant_no, [member.user_id]))[member.user_id]
 
 

@@ -22,7 +22,7 @@ from services.auth.model.grants import (
     target_of,
 )
 from services.auth.queries.grants import grant_by_id, grants_page, no_grant
-from services.auth.queries.subjects import find_subject
+from services.auth.queries.members import find_member
 from services.auth.schemas.access import GrantBody, GrantListBody, NewGrantBody
 
 router = APIRouter(prefix="/api/maestro/v1/grants", tags=["grants"])
@@ -67,7 +67,7 @@ async def list_grants(
     async with running.database.reading(caller.tenant_no) as connection:
         member = None
         if subject is not None:
-            member = await find_subject(connection, caller.tenant_no, subject)
+            member = await find_member(connection, caller.tenant_no, subject)
         user_id = None if member is None else member.user_id
         page = await grants_page(
             connection, caller.tenant_no, after, max_results + 1, user_id, target

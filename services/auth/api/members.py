@@ -7,8 +7,8 @@ from fastapi import APIRouter
 from libs.common.http.own import Caller, Here, guarded
 from services.auth.api.pages import MaxResults, PageToken, page
 from services.auth.commands.members import remove_member, resume_member, suspend_member
-from services.auth.model.members import Member, no_member
-from services.auth.queries.members import member_of, members_page
+from services.auth.model.members import Member
+from services.auth.queries.members import find_member, members_page
 from services.auth.schemas.members import MemberBody, MemberListBody
 
 router = APIRouter(prefix="/api/maestro/v1/members", tags=["members"])
@@ -38,10 +38,7 @@ async def list_members(
 async def get_member(user: str, caller: Caller, running: Here) -> MemberBody:
     """One member, by login, id or subject (`user:…`, `service:…`)."""
     async with running.database.reading(caller.tenant_no) as connection:
-        found = await member_of(connection, caller.tenant_no, user)
-    if found is None:
-        raise no_member(user)
-    return member_body(found)
+        return member_body(await find_member(connection, caller.tenant_no, user))
 
 
 @router.post("/{user}/suspend", **guarded("member.manage"))

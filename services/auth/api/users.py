@@ -8,7 +8,7 @@ import msgspec
 from libs.common.errors import Refusal
 from libs.common.http.routes import Call, Routes
 from services.auth.model.mlflow_permissions import PermissionRow, permission_rows
-from services.auth.queries.subjects import find_subject
+from services.auth.queries.members import find_member
 
 # Whoever is logged in may ask: a route that reads is not refused before its handler.
 _ANYBODY: Final = "workspace.read"
@@ -96,7 +96,7 @@ async def get_current_user(call: Call) -> CurrentUserAnswer:
     """Who the caller is."""
     principal = call.principal
     async with call.running.database.reading(principal.tenant_no) as connection:
-        member = await find_subject(connection, principal.tenant_no, principal.subject)
+        member = await find_member(connection, principal.tenant_no, principal.subject)
     return CurrentUserAnswer(
         CurrentUser(
             id=member.user_id.int >> _BITS_TO_DROP,

@@ -16,9 +16,9 @@ from services.auth.commands.roles import changing_role, giving_role
 from services.auth.model.explaining import Effective, difference
 from services.auth.model.grants import NewGrant
 from services.auth.queries.access import accesses_of
+from services.auth.queries.members import find_member
 from services.auth.queries.roles import who_has_role
-from services.auth.queries.subjects import find_subject
-from services.auth.store.access import lock_access
+from services.auth.store.tenants import lock_tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ async def try_grant(running: Running, principal: Principal, new: NewGrant) -> li
 
 def _one(principal: Principal, named: str) -> Callable[[Connection], Awaitable[list[UUID]]]:
     async def affected(connection: Connection) -> list[UUID]:
-        return [(await find_subject(connection, principal.tenant_no, named)).user_id]
+        return [(await find_member(connection, principal.tenant_no, named)).user_id]
 
     return affected
 
@@ -91,7 +91,7 @@ async def _tried(
     after: dict[UUID, Told] = {}
     try:
         async with running.database.transaction(tenant_no) as connection:
-            await lock_access(connection, tenant_no)
+            await lock_tenant(connection, tenant_no)
             members = await affected(connection)
             before = await accesses_of(connection, tenant_no, members)
             await change(UnitOfWork(connection, principal))

@@ -8,7 +8,6 @@ from services.auth.model.grants import StoredGrant, milliseconds
 from services.auth.model.invitations import Invited
 from services.auth.model.members import Member
 from services.auth.model.members import Tenant as StoredTenant
-from services.auth.model.subjects import Subject
 from services.auth.model.workspaces import Workspace
 from services.auth.store.identity import StoredToken
 
@@ -69,7 +68,7 @@ def tenant_state(stored: StoredTenant) -> Tenant:
     )
 
 
-def user_state(member: Member | Subject) -> User:
+def user_state(member: Member) -> User:
     """A member as facts carry it."""
     return User(
         user_id=str(member.user_id),

@@ -18,10 +18,10 @@ from services.auth.model.grants import (
     insist_manages,
     manages,
 )
-from services.auth.model.subjects import OWNER
+from services.auth.model.members import OWNER
 from services.auth.queries.grants import grant_by_id, grant_like, no_grant
+from services.auth.queries.members import find_member
 from services.auth.queries.roles import role_given
-from services.auth.queries.subjects import find_subject
 from services.auth.store import access as store
 
 
@@ -47,7 +47,7 @@ async def granting(
     permissions = await _meant(work, tenant_no, new.role, new.permissions, new.target.kind)
     if new.effect == "allow":
         insist_held(rights, permissions, new.target, new.expires_at)
-    member = await find_subject(connection, tenant_no, new.subject)
+    member = await find_member(connection, tenant_no, new.subject)
     if new.effect == "deny" and member.role == OWNER:
         raise Refusal(
             "RESOURCE_CONFLICT",

@@ -16,7 +16,7 @@ from services.auth.model.members import Tenant, insist_room
 from services.auth.model.secrets import INVITATION_PREFIX, digest, new_secret
 from services.auth.queries.access import permissions_of
 from services.auth.queries.invitations import invitation, open_invitation_of, tries_of
-from services.auth.queries.members import member_of, places_taken
+from services.auth.queries.members import places_taken, status_of_login
 from services.auth.store.invitations import NewInvitation, add_invitation, mark_revoked
 from services.auth.store.tenants import lock_tenant
 
@@ -89,9 +89,9 @@ async def rules_of_role(
 
 
 async def _insist_invitable(connection: Connection, tenant: Tenant, login: str) -> None:
-    found = await member_of(connection, tenant.tenant_no, login)
-    if found is not None:
-        raise exists(f"login: {login} is a member already ({found.status}).")
+    status = await status_of_login(connection, tenant.tenant_no, login)
+    if status is not None:
+        raise exists(f"login: {login} is a member already ({status}).")
     still_open = await open_invitation_of(connection, tenant.tenant_no, login)
     if still_open is not None:
         raise exists(

@@ -1,25 +1,24 @@
 """Members are suspended, resumed and removed; one active owner always stays."""
 
 from libs.common.contracts.auth import GrantRevoked, TokenRevoked, UserChanged, UserRemoved
-from libs.common.errors import denied
 from libs.common.events.outbox import Recording, UnitOfWork, unit_of_work
 from libs.common.principal import Principal
-from services.auth.commands.access import access_changed, rights_to_change
+from services.auth.commands.access import access_changed, insist_owner_stays, rights_to_change
 from services.auth.commands.facts import grant_state, token_state, user_state
 from services.auth.model.holding import insist_holds, insist_lifts
-from services.auth.model.members import Member, no_member
+from services.auth.model.members import Member
 from services.auth.queries.access import access_of
 from services.auth.queries.grants import grants_of
-from services.auth.queries.members import member_of
+from services.auth.queries.members import find_member
 from services.auth.store.identity import revoke_tokens
-from services.auth.store.members import active_owners, drop_grants, free_login, set_status
+from services.auth.store.members import drop_grants, free_login, set_status
 
 
 async def suspend_member(running: Recording, caller: Principal, name: str) -> Member:
     """Let a member do nothing until it is resumed; doing it twice is no error."""
     async with unit_of_work(running, caller) as work:
         found = await touched(work, caller, name, "suspend")
-        await _insist_owner_stays(work, found)
+        await insist_owner_stays(work, found)
         return await _change(work, found, "suspended")
 
 
@@ -33,7 +32,7 @@ async def remove_member(running: Recording, caller: Principal, name: str) -> Non
     """End a membership with its tokens and grants; the user stays a member elsewhere."""
     async with unit_of_work(running, caller) as work:
         found = await touched(work, caller, name, "remove", lifts=True)
-        await _insist_owner_stays(work, found)
+        await insist_owner_stays(work, found)
         await _remove(work, found)
 
 
@@ -45,25 +44,13 @@ async def touched(
     With `lifts` what is denied to it ends too: it may come back, and would come back without.
     """
     rights = await rights_to_change(work, caller)
-    found = await member_of(work.connection, caller.tenant_no, name)
-    if found is None:
-        raise no_member(name)
+    found = await find_member(work.connection, caller.tenant_no, name)
     told = await access_of(work.connection, caller.tenant_no, found.user_id)
     assert told is not None
     insist_holds(rights, told.access.rules, f"{doing} {found.login}")
     if lifts:
         insist_lifts(rights, told.access.rules, f"{doing} {found.login}, which ends its denials")
     return found
-
-
-async def _insist_owner_stays(work: UnitOfWork, found: Member) -> None:
-    if found.is_owner:
-        owners = await active_owners(work.connection, work.acting.tenant_no)
-        if owners == [found.user_id]:
-            raise denied(
-                f"{found.login} is the last active owner of the tenant, and one must stay. Make"
-                " another member owner first."
-            )
 
 
 async def _change(work: UnitOfWork, found: Member, status: str) -> Member:

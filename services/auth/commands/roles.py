@@ -12,14 +12,14 @@ from libs.common.database import Connection
 from libs.common.errors import Refusal, denied, exists
 from libs.common.events.outbox import Recording, UnitOfWork, unit_of_work
 from libs.common.principal import Principal
-from services.auth.commands.access import access_changed, rights_to_change
+from services.auth.commands.access import access_changed, insist_owner_stays, rights_to_change
 from services.auth.commands.facts import role_state, user_state
 from services.auth.model.grants import WHOLE_TENANT, insist_held, insist_known
+from services.auth.model.members import OWNER, Member
 from services.auth.model.roles import Role, in_use, insist_not_built_in
-from services.auth.model.subjects import OWNER, Subject
 from services.auth.queries.grants import denials_of
+from services.auth.queries.members import find_member
 from services.auth.queries.roles import role_called, role_given, who_has_role
-from services.auth.queries.subjects import active_owners, find_subject
 from services.auth.store import access as store
 
 
@@ -97,7 +97,7 @@ async def delete_role(running: Recording, principal: Principal, name: str) -> No
 
 async def give_role(
     running: Recording, principal: Principal, named: str, role: str | None
-) -> Subject:
+) -> Member:
     """Give a member another role, or none; nobody gives or takes more than they hold."""
     async with unit_of_work(running, principal) as work:
         return await giving_role(work, principal, named, role)
@@ -105,18 +105,17 @@ async def give_role(
 
 async def giving_role(
     work: UnitOfWork, principal: Principal, named: str, role: str | None
-) -> Subject:
+) -> Member:
     """As `give_role`, in a unit of work of the caller's."""
     rights = await rights_to_change(work, principal)
-    member = await find_subject(work.connection, principal.tenant_no, named)
+    member = await find_member(work.connection, principal.tenant_no, named)
     if member.role == role:
         work.silent("it is so already")
         return member
     for each in (member.role, role):
         if each is not None:
             await insist_holds_role(work.connection, principal.tenant_no, rights, each)
-    if member.role == OWNER:
-        await _insist_owner_stays(work, principal.tenant_no, member)
+    await insist_owner_stays(work, member)
     if role == OWNER:
         await _insist_undenied(work, principal.tenant_no, member)
     version = await store.give_role(work.connection, principal.tenant_no, member.user_id, role)
@@ -138,16 +137,7 @@ async def insist_holds_role(
     insist_held(rights, role.permissions, WHOLE_TENANT)
 
 
-async def _insist_owner_stays(work: UnitOfWork, tenant_no: int, subject: Subject) -> None:
-    owners = await active_owners(work.connection, tenant_no)
-    if owners == [subject.user_id]:
-        raise denied(
-            f"{subject.login} is the last active owner of the tenant, and one must stay. Make"
-            " another member owner first."
-        )
-
-
-async def _insist_undenied(work: UnitOfWork, tenant_no: int, member: Subject) -> None:
+async def _insist_undenied(work: UnitOfWork, tenant_no: int, member: Member) -> None:
     """Owners are denied nothing, so that one of them can always act."""
     denials = await denials_of(work.connection, tenant_no, member.user_id)
     if denials:

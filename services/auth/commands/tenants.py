@@ -16,7 +16,7 @@ from services.auth.commands.invitations import MadeInvitation, invite
 from services.auth.commands.workspaces import begin_workspaces
 from services.auth.model.members import OWNER, Tenant, known_plan
 from services.auth.queries.invitations import invitation, open_invitation_of
-from services.auth.queries.members import member, member_of
+from services.auth.queries.members import member, status_of_login
 from services.auth.queries.tenants import tenant_named
 from services.auth.store.identity import add_tenant, lock_once
 from services.auth.store.invitations import mark_revoked
@@ -90,7 +90,7 @@ async def invite_owner(
     known, login = await find_tenant(running, name), login.lower()
     async with unit_of_work(running, _for(known, operator)) as work:
         await lock_tenant(work.connection, known.tenant_no)
-        if await member_of(work.connection, known.tenant_no, login) is not None:
+        if await status_of_login(work.connection, known.tenant_no, login) is not None:
             raise exists(f"login: {login} is a member already.")
         await _take_back(work, await open_invitation_of(work.connection, known.tenant_no, login))
         return await invite(work, login, OWNER, days)

@@ -36,11 +36,6 @@ class Member:
         """How facts, grants and owners name it."""
         return subject_of(self.user_id, self.kind)
 
-    @property
-    def is_owner(self) -> bool:
-        """Whether it counts among the owners of whom one must stay: a person that may act."""
-        return self.role == OWNER and self.kind == "person" and self.status == "active"
-
 
 @dataclass(frozen=True, slots=True)
 class Tenant:

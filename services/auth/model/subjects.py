@@ -1,12 +1,9 @@
 """Whom rules are about: a member of a tenant, as decisions about roles and grants need it."""
 
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from services.auth.model.credential import subject_of
-
-OWNER: Final = "owner"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from libs.common.database import Connection
 from services.auth.model.credential import subject_of
-from services.auth.model.members import Member, meant_by
+from services.auth.model.members import Member, meant_by, no_member
 
 _PAGE: Final = """
 SELECT m.user_id, u.login, u.display_name, u.kind, m.role,
@@ -19,14 +19,28 @@ WHERE m.tenant_no = $1 AND m.status <> 'removed' AND u.login > $2
   AND ($4::text = '' OR u.kind = $4)
 ORDER BY u.login LIMIT $3
 """
-_ONE: Final = """
+_BY_ID: Final = """
 SELECT m.user_id, u.login, u.display_name, u.kind, m.role,
        CASE WHEN u.status = 'suspended' THEN u.status ELSE m.status END AS status,
        m.version, m.created_at AS joined_at,
        (SELECT max(k.last_used_at) FROM tokens k
         WHERE k.tenant_no = m.tenant_no AND k.user_id = m.user_id) AS last_used_at
 FROM memberships m JOIN users u ON u.user_id = m.user_id
-WHERE m.tenant_no = $1 AND m.status <> 'removed' AND (m.user_id = $2 OR u.login = $3)
+WHERE m.tenant_no = $1 AND m.status <> 'removed' AND m.user_id = $2
+"""
+# A service account is also known by its name without the tenant's.
+_BY_LOGIN: Final = """
+SELECT m.user_id, u.login, u.display_name, u.kind, m.role,
+       CASE WHEN u.status = 'suspended' THEN u.status ELSE m.status END AS status,
+       m.version, m.created_at AS joined_at,
+       (SELECT max(k.last_used_at) FROM tokens k
+        WHERE k.tenant_no = m.tenant_no AND k.user_id = m.user_id) AS last_used_at
+FROM users u
+JOIN memberships m ON m.user_id = u.user_id
+JOIN tenants t ON t.tenant_no = m.tenant_no
+WHERE m.tenant_no = $1 AND m.status <> 'removed'
+  AND (u.login = $2 OR (u.kind = 'service' AND u.login = t.name || '/' || $2))
+ORDER BY u.login = $2 DESC LIMIT 1
 """
 # Open invitations hold a place, so that accepting one does not fail for want of room.
 _PLACES: Final = """
@@ -55,16 +69,37 @@ async def members_page(
     return [Member(**dict(row)) for row in rows]
 
 
-async def member_of(connection: Connection, tenant_no: int, text: str) -> Member | None:
-    """The member that a subject, an id or a login names; None where there is none."""
+async def find_member(connection: Connection, tenant_no: int, text: str) -> Member:
+    """The member that a subject, an id, a login or an account's name means, or a refusal."""
     user_id, login = meant_by(text)
-    row = await connection.fetchrow(_ONE, tenant_no, user_id, login)
-    return None if row is None else Member(**dict(row))
+    row = (
+        await connection.fetchrow(_BY_LOGIN, tenant_no, login)
+        if user_id is None
+        else await connection.fetchrow(_BY_ID, tenant_no, user_id)
+    )
+    found = None if row is None else Member(**dict(row))
+    # `service:…` means no person, nor `user:…` an account.
+    if found is None or (user_id is not None and ":" in text and found.subject != text):
+        raise no_member(text)
+    return found
+
+
+async def status_of_login(connection: Connection, tenant_no: int, login: str) -> str | None:
+    """The status of the member that has exactly this login; None where no member has."""
+    status: str | None = await connection.fetchval(
+        """
+        SELECT m.status FROM memberships m JOIN users u ON u.user_id = m.user_id
+        WHERE m.tenant_no = $1 AND m.status <> 'removed' AND u.login = $2
+        """,
+        tenant_no,
+        login,
+    )
+    return status
 
 
 async def member(connection: Connection, tenant_no: int, user_id: UUID) -> Member:
     """A member that is known to be there."""
-    row = await connection.fetchrow(_ONE, tenant_no, user_id, "")
+    row = await connection.fetchrow(_BY_ID, tenant_no, user_id)
     assert row is not None
     return Member(**dict(row))
 

@@ -8,16 +8,6 @@ from libs.common.database import Connection
 from services.auth.model.grants import NewGrant
 
 
-async def lock_access(connection: Connection, tenant_no: int) -> None:
-    """Let nobody else change roles, grants or members of this tenant until COMMIT.
-
-    What a caller holds, who the owners are and who has a role can then be relied upon.
-    """
-    await connection.execute(
-        "SELECT FROM tenants WHERE tenant_no = $1 FOR NO KEY UPDATE", tenant_no
-    )
-
-
 async def raise_versions(connection: Connection, tenant_no: int, user_ids: Sequence[UUID]) -> None:
     """Count members' access versions up; principals minted before are of an older one."""
     await connection.execute(

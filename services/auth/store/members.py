@@ -21,7 +21,8 @@ RETURNING user_id
 """
 _OWNERS: Final = """
 SELECT m.user_id FROM memberships m JOIN users u ON u.user_id = m.user_id
-WHERE m.tenant_no = $1 AND m.role = 'owner' AND m.status = 'active' AND u.kind = 'person'
+WHERE m.tenant_no = $1 AND m.role = 'owner' AND m.status = 'active' AND u.status = 'active'
+  AND u.kind = 'person'
 ORDER BY m.user_id FOR UPDATE OF m
 """
 _RENAME_ACCOUNTS: Final = """

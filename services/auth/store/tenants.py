@@ -7,7 +7,10 @@ from services.auth.model.members import Tenant
 
 
 async def lock_tenant(connection: Connection, tenant_no: int) -> Tenant:
-    """A tenant, held until COMMIT: who is a member changes one after another."""
+    """A tenant, held until COMMIT: its members, roles and grants change one after another.
+
+    What a caller holds, who the owners are and who has a role can then be relied upon.
+    """
     row = await connection.fetchrow(
         """
         SELECT tenant_no, tenant_id, name, plan, status, version, created_at

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.service.auth.installation import Auth
+from tests.service.auth.people import as_owner
 from tests.service.auth.tenancy import (
     API,
     PASSWORD,
@@ -178,6 +179,16 @@ async def test_the_last_active_owner_stays(auth: Auth, doing: str) -> None:
 
 
 @pytest.mark.parametrize("doing", ["suspend", "remove"])
+async def test_an_owner_whose_login_is_suspended_is_none_that_stays(auth: Auth, doing: str) -> None:
+    place = await new_place(auth)
+    second = await new_member(auth, place, "owner")
+    statement = "UPDATE users SET status = 'suspended' WHERE login = $1"
+    await as_owner(auth, 0, statement, second.login)
+    reply = await do(auth, place.owner, doing, place.owner.login)
+    assert "last active owner" in refusal(reply, 403)
+
+
+@pytest.mark.parametrize("doing", ["suspend", "remove"])
 async def test_owners_who_put_each_other_out_at_once_leave_one(auth: Auth, doing: str) -> None:
     for _ in range(3):
         place = await new_place(auth)
@@ -229,3 +240,23 @@ async def test_a_membership_ends_in_one_tenant_only(auth: Auth) -> None:
     assert (await do(auth, first.owner, "remove", person.login)).status == 204
     assert (await auth.exchange(person.token, "auth")).status == 400
     assert (await auth.exchange(there, "auth")).status == 200
+
+
+async def test_a_member_is_known_by_the_same_names_wherever_it_is_named(auth: Auth) -> None:
+    place = await new_place(auth)
+    viewer = await new_member(auth, place, "viewer")
+    body = {"name": "nightly", "role": "viewer"}
+    made = said(await auth.ask(place.owner.token, "POST", f"{API}/service-accounts", body), 201)
+    for name, login in ((viewer.login.upper(), viewer.login), ("nightly", made["login"])):
+        path = f"{API}/members/{name}"
+        assert said(await auth.ask(place.owner.token, "GET", path))["login"] == login
+        reply = await auth.ask(place.owner.token, "PUT", f"{path}/role", {"role": "viewer"})
+        assert said(reply)["login"] == login
+    # Neither is the other kind of member.
+    for subject in (viewer.subject, made["subject"]):
+        kind, _, user_id = subject.partition(":")
+        other = f"{'user' if kind == 'service' else 'service'}:{user_id}"
+        refusal(await auth.ask(place.owner.token, "GET", f"{API}/members/{other}"), 404)
+        refusal(await auth.ask(place.owner.token, "DELETE", f"{API}/members/{other}"), 404)
+    # A person may have the login that an account has for a name.
+    said(await invite(auth, place.owner, "nightly", "viewer"), 201)
