@@ -19,17 +19,14 @@ def insist(
 ) -> None:
     """Refuse unless the caller holds `permission` on the experiment or model `name` of `owner`.
 
-    What the caller may not even read is `missing`, word for word. So is what is denied to be read,
-    whatever else is allowed: a change would be answered with what it changed. Who was only never
-    allowed to read, as a credential that may log and nothing else, may do what it may.
+    What the caller may not even read is `missing`, word for word. Where reading is denied, rights
+    cover nothing. Who was only never allowed to read, as a credential that may log and nothing
+    else, may do what it may.
     """
-    kind = PERMISSIONS[permission].kind
-    readable = principal.rights.selection(READ_OF[kind], principal.workspace_id)
-    if readable.denied.covers(name):
-        raise missing
-    if principal.rights.selection(permission, principal.workspace_id).covers(name, owner):
+    if principal.rights.allows(permission, principal.workspace_id, name, owner):
         return
-    if not readable.covers(name, owner):
+    kind = PERMISSIONS[permission].kind
+    if not principal.rights.allows(READ_OF[kind], principal.workspace_id, name, owner):
         raise missing
     raise not_allowed(permission, f"{kind} {name!r}", owner)
 

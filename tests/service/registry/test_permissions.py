@@ -86,7 +86,7 @@ async def test_nobody_sees_or_does_anything_without_a_rule(registry: Registry) -
 
 
 async def test_a_denied_model_is_missing_to_an_owner_of_the_tenant(registry: Registry) -> None:
-    """An explicit deny of reading hides a model, whatever else is allowed; its name stays taken."""
+    """An explicit deny of reading hides a model, whatever else is allowed, and its name with it."""
     name = await furnished(registry, "secret")
     member = registry.member(rule("deny", "sec*", "model.read"), role="owner")
     for operation in ON_ONE:
@@ -95,12 +95,12 @@ async def test_a_denied_model_is_missing_to_an_owner_of_the_tenant(registry: Reg
         assert hidden.body.replace(b"secret", b"absent") == absent.body
     prompt = [{"key": "mlflow.prompt.is_prompt", "value": "true"}]
     for tags in ([], prompt):
-        taken = await member.error(
-            "POST", "registered-models/create", {"name": "secret", "tags": tags}
-        )
-        kind = "Prompt" if tags else "Registered Model"
-        message = f"{kind} (name=secret) already exists."
-        assert taken == (400, "RESOURCE_ALREADY_EXISTS", message)
+        told = [
+            await member.error("POST", "registered-models/create", {"name": new, "tags": tags})
+            for new in ("secret", "sect")
+        ]
+        assert [(status, code) for status, code, _ in told] == [(403, "PERMISSION_DENIED")] * 2
+        assert told[0][2].replace("secret", "sect") == told[1][2]
 
 
 async def test_an_owner_needs_no_grant_to_come_back(registry: Registry) -> None:

@@ -47,10 +47,26 @@ async def test_a_denial_beats_a_role_a_grant_and_ownership(client: Client) -> No
     assert await logs(member, other) == 200
 
 
-async def test_a_denied_read_hides_what_one_owns(client: Client) -> None:
-    member = person(client, "contributor", deny("a/x", "experiment.read", "run.log"))
-    run_id = await new_run(member, await new_experiment(member, "a/x"))
-    assert await logs(member, run_id) == 404
+async def test_a_denied_read_hides_an_experiment_with_all_that_lies_in_it(client: Client) -> None:
+    site = await new_site(client, "secret/x")
+    member = person(client, "owner", deny("secret/*", "experiment.read"))
+    await given(client, site.experiment, member.subject)
+    for _ in range(2):
+        for search in ("runs/search", "logged-models/search"):
+            assert await member.post(search, {"experiment_ids": [site.experiment]}) == {}
+        assert await logs(member, site.run) == 404
+    create = {"name": "secret/y"}
+    assert (await answered(member, "experiments/create", create))[0] == 403
+
+
+@pytest.mark.parametrize("scope", ["*", "run.log"])
+async def test_who_may_log_alone_is_answered_alike_each_time(client: Client, scope: str) -> None:
+    """Cold and warm: where reading is denied nothing goes, where it was never allowed logging."""
+    rules = (allow("*", "run.log"), deny("zz", "run.log"))
+    for name, status in (("secret/x", 404), ("open", 200)):
+        run_id = await new_run(client, await new_experiment(client, name))
+        member = person(client, "", *rules, deny("secret/*", "experiment.read"), scope=scope)
+        assert [await logs(member, run_id) for _ in range(3)] == [status] * 3
 
 
 async def test_who_sees_an_experiment_but_not_its_runs_is_told_so(client: Client) -> None:
