@@ -1,8 +1,12 @@
 """What members may do in the registry: by role, by grants, by owning a model, and not at all."""
 
+import time
+
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from libs.common.access.permissions import PERMISSIONS
 from libs.common.access.roles import ROLES
 from libs.common.http.calling import Reply
 from services.registry.api import owners, routes
@@ -189,6 +193,29 @@ async def test_a_model_is_given_to_another(registry: Registry) -> None:
     ]
     # Made, with an alias, given, and given up; what changed nothing was not told.
     assert owners_told == [giver.subject, giver.subject, taker.subject, ""]
+
+
+@pytest.mark.parametrize("lacks", ["", "model.delete", "model.transition", "an end"])
+async def test_who_only_manages_a_model_does_not_take_it(registry: Registry, lacks: str) -> None:
+    """An owner may do everything for ever: to make one takes to hold all of that oneself."""
+    await registry.model("team-x")
+    names = {each.name for each in PERMISSIONS.values() if each.kind == "model"} - {lacks}
+    held = rule("allow", "team-*", *names)
+    if lacks == "an end":
+        held = replace(held, expires_at=int(time.time() * 1000) + 3_600_000)
+    member, friend = registry.member(held), registry.member()
+    path = OWNER.replace("{name:path}", "team-x")
+    for subject in (friend.subject, member.subject, ""):
+        status, message = said(await member.ask("PUT", path, {"subject": subject}))
+        if lacks:
+            assert status == 403
+            assert message.endswith("Ask its owner (tester) or an admin of the tenant.")
+            assert "by rules without end" in message
+            assert lacks == "an end" or f"you lack {lacks} on it" in message
+        else:
+            assert status == 200, message
+    owner = b"tester" if lacks else b'""'
+    assert owner in (await registry.ask("GET", path)).body
 
 
 @pytest.mark.parametrize("subject", ["tester", "user:", "user:7", f"team:{SOMEBODY[5:]}"])

@@ -1,11 +1,14 @@
 """Whose word counts: denials, owners, names old and new, and changes while things go on."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from libs.common.access.permissions import PERMISSIONS
 from services.tracking.service import SERVICE
 from tests.service.tracking.every_route import OPERATIONS, SOMEBODY, asked, new_site
 from tests.service.tracking.making import data_of, new_experiment, new_run
@@ -169,6 +172,26 @@ async def test_an_experiment_is_given_away_and_given_up(client: Client) -> None:
     assert (await given(taker, experiment_id, ""))[0] == 200
     assert (await logs(giver, run_id), await logs(taker, run_id)) == (404, 404)
     assert await logs(client, run_id) == 200
+
+
+@pytest.mark.parametrize("lacks", ["", "run.delete", "an end"])
+async def test_who_only_manages_an_experiment_does_not_take_it(client: Client, lacks: str) -> None:
+    """An owner may do everything for ever: to make one takes to hold all of that oneself."""
+    experiment_id = await new_experiment(client, "team/x")
+    run_id = await new_run(client, experiment_id)
+    names = {each.name for each in PERMISSIONS.values() if each.kind == "experiment"} - {lacks}
+    held = allow("team/*", *names)
+    if lacks == "an end":
+        held = replace(held, expires_at=int(time.time() * 1000) + 3_600_000)
+    member, friend = person(client, "", held), person(client, "")
+    for subject in (friend.subject, member.subject, ""):
+        status, answer = await given(member, experiment_id, subject)
+        assert status == (403 if lacks else 200), answer
+        if lacks:
+            assert "Ask its owner (tester) or an admin of the tenant." in answer["detail"]
+            assert lacks == "an end" or f"you lack {lacks} on it" in answer["detail"]
+    deleted, _ = await answered(member, "runs/delete", {"run_id": run_id})
+    assert deleted == (403 if lacks == "run.delete" else 200)
 
 
 @pytest.mark.parametrize("subject", ["ada", "user:ada", f"{SOMEBODY} ", "group:" + SOMEBODY[5:]])
