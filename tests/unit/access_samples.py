@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from libs.common.access.permissions import PERMISSIONS
+from libs.common.access.permissions import PERMISSIONS, READ_OF
 from libs.common.contracts.auth import Access, AccessRule
 
 SUBJECT = "user:me"
@@ -65,6 +65,12 @@ def scopes_leave(scopes: list[str], permission: str, name: str) -> bool:
     return powerful and any(of == kind and matches(text, name) for of, _, text in on_names)
 
 
+def hides(rule: AccessRule, permission: str) -> bool:
+    """Whether a rule takes a permission away because it denies to see what that is about."""
+    kind = PERMISSIONS[permission].kind
+    return rule.effect == "deny" and kind in NAMED and READ_OF[kind] in rule.permissions
+
+
 def expected(
     access: Access, scopes: list[str], permission: str, workspace_id: int, name: str, owner: str
 ) -> bool:
@@ -75,7 +81,7 @@ def expected(
     effects = {
         rule.effect
         for rule in access.rules
-        if permission in rule.permissions
+        if (permission in rule.permissions or hides(rule, permission))
         and (rule.expires_at is None or rule.expires_at > NOW * 1000)
         and (
             rule.kind == "tenant"

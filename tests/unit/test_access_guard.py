@@ -60,6 +60,8 @@ def test_who_may_not_read_hears_of_nothing() -> None:
     denied = ("deny", "experiment.read", "x")
     assert refusal(caller(denied, ("allow", "run.log", "*"))) is ABSENT
     assert refusal(caller(denied), owner="user:me") is ABSENT
+    logging = caller(denied, ("allow", "run.log", "*"), scopes=("run.log",))
+    assert refusal(logging, owner="user:me") is ABSENT
 
 
 def test_who_may_read_hears_what_it_takes_and_whom_to_ask() -> None:

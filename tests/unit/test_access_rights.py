@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.common.access.permissions import BIT, PERMISSIONS, READ_OF, mask, named
+from libs.common.access.permissions import BIT, PERMISSIONS, READ_OF, Kind, mask, named
 from libs.common.access.rights import Rights, compile_rights, is_scope
 from libs.common.access.roles import ROLES
 from libs.common.access.selection import Names, merged, pattern
@@ -86,6 +86,24 @@ def test_selections_and_decisions_are_what_the_rules_say(
         assert wanted
     if selection.nothing:
         assert not wanted
+
+
+@pytest.mark.parametrize("kind", ["experiment", "model"])
+def test_who_is_denied_to_read_a_thing_may_do_nothing_with_it(kind: Kind) -> None:
+    """Of all permissions about it, as owner too; other names and kinds stay as they are."""
+    where = {"kind": kind, "workspace_id": 1, "pattern": "secret/*"}
+    hidden = AccessRule(rule_id="d", effect="deny", permissions=[READ_OF[kind]], **where)  # type: ignore[arg-type]
+    for scopes in (("*",), ("run.*", "artifact.*", "logged-model.*", "experiment.*", "model.*")):
+        found = rights(allow(*PERMISSIONS), hidden, scopes=scopes)
+        for name, permission in PERMISSIONS.items():
+            if permission.kind not in ("experiment", "model"):
+                continue
+            hides = permission.kind == kind
+            assert found.allows(name, 1, "secret/x", SUBJECT) is not hides
+            assert found.decide(name, 1, "secret/x", SUBJECT).rule == (hidden if hides else None)
+            assert found.holds_all(name, permission.kind, 1, "secret/x") is not hides
+            assert found.selection(name, 1).everything is not hides
+            assert found.allows(name, 1, "open", "") is True
 
 
 @settings(deadline=None)

@@ -1,7 +1,8 @@
 """Rights: the rules about one subject and the scopes of one credential, compiled for decisions.
 
 Deny by default; an explicit deny wins over every allow, ownership too. A rule about a tenant or
-a workspace counts for all that is in it.
+a workspace counts for all that is in it. To deny reading an experiment or a model is to deny all
+that can be done with it: it is hidden with everything that lies in it.
 """
 
 import time
@@ -13,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from libs.common.access.permissions import BIT, PERMISSIONS, Kind, mask
+from libs.common.access.permissions import BIT, PERMISSIONS, READ_OF, Kind, mask
 from libs.common.access.selection import EVERYTHING, NOTHING, Names, Selection, merged, pattern
 from libs.common.contracts.auth import Access, AccessRule
 
@@ -263,7 +264,7 @@ def _scope(scopes: Sequence[str], kind: Kind) -> Names:
 
 def _reaches(rule: AccessRule, permission: str, kind: Kind, workspace_id: int) -> bool:
     """Whether a rule says anything about `permission` in a workspace, on whatever name."""
-    if permission not in rule.permissions:
+    if not (permission in rule.permissions or _hides(rule, kind)):
         return False
     if rule.kind == "tenant":
         return True
@@ -271,6 +272,11 @@ def _reaches(rule: AccessRule, permission: str, kind: Kind, workspace_id: int) -
     if rule.workspace_id != workspace_id or kind == "tenant":
         return False
     return rule.kind in ("workspace", kind)
+
+
+def _hides(rule: AccessRule, kind: Kind) -> bool:
+    """Whether a rule denies to see things of a kind, and with that all permissions on them."""
+    return rule.effect == "deny" and kind in _NAMED and READ_OF[kind] in rule.permissions
 
 
 def _touches(rule: AccessRule, permission: str, kind: Kind, workspace_id: int, name: str) -> bool:

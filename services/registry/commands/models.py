@@ -4,7 +4,7 @@ from typing import Any
 
 import asyncpg
 
-from libs.common.access.guard import insist, not_allowed
+from libs.common.access.guard import insist, insist_gives, not_allowed
 from libs.common.access.permissions import READ_OF
 from libs.common.contracts.registry import (
     RegisteredModelCreated,
@@ -118,6 +118,7 @@ async def give(
     """Give a model to another owner."""
     async with unit_of_work(running, principal) as work:
         model = await locked(work.connection, principal, permission, name)
+        insist_gives(principal, "model", name, model.owner)
         if model.owner == owner:
             work.silent("it is theirs already")
             return

@@ -20,13 +20,14 @@ from services.tracking.model.logged_models import (
 )
 from services.tracking.model.metrics import no_model
 from services.tracking.queries import logged_models as queries
-from services.tracking.queries.access import experiments_among
+from services.tracking.queries.access import experiments_among, selected
 from services.tracking.queries.logged_model_filters import Dataset, OrderBy
 from services.tracking.schemas import logged_models as schemas
 from services.tracking.schemas.answers import NOTHING, Pair
 
 DEFAULT_PAGE: Final = 100
 LARGEST_PAGE: Final = 1_000
+_RUNS: Final = "run.read"
 routes: Final = Routes()
 
 
@@ -73,7 +74,10 @@ async def search_logged_models(call: Call, body: schemas.SearchLoggedModels) -> 
         among = await experiments_among(
             connection, call.principal, call.permission, wanted.experiment_ids
         )
-        return await queries.search(connection, tenant_no, workspace_id, wanted, among)
+        return await queries.search(
+            *(connection, tenant_no, workspace_id),
+            *(wanted, among, selected(call.principal, _RUNS)),
+        )
 
 
 @routes.mlflow("GET", "2.0/mlflow/logged-models/{model_id}", permission="logged-model.read")
@@ -139,7 +143,9 @@ async def _answer(call: Call, model_id: str, *, also_deleted: bool = False) -> o
     stored = model_uuid(model_id)
     async with call.running.database.reading(tenant_no) as connection:
         found = await queries.logged_model(
-            connection, tenant_no, workspace_id, stored, also_deleted=also_deleted
+            *(connection, tenant_no, workspace_id, stored),
+            also_deleted=also_deleted,
+            runs=selected(call.principal, _RUNS),
         )
     if found is None:
         raise no_model(model_id)

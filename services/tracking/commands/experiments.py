@@ -6,7 +6,7 @@ Each decides by the row that it changes, locked: no rename or gift comes between
 from collections.abc import Callable
 from typing import Final
 
-from libs.common.access.guard import insist, not_allowed
+from libs.common.access.guard import insist, insist_gives, not_allowed
 from libs.common.contracts.tracking import (
     ExperimentChanged,
     ExperimentCreated,
@@ -107,6 +107,7 @@ async def give_experiment(
     await ensure_default(running, principal)
     async with unit_of_work(running, principal) as work:
         experiment = await _to_change(work, principal, permission, experiment_id)
+        insist_gives(principal, "experiment", experiment.name, experiment.owner)
         if experiment.owner == owner:
             work.silent("it belongs to that owner already")
             return

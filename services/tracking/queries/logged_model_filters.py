@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from libs.common.access.selection import Selection
 from services.tracking.model.filters import Clause, Order
 from services.tracking.model.filters.logged_models import is_nan
 from services.tracking.model.logged_models import known_uuid
 from services.tracking.model.pages import Value
+from services.tracking.queries.access import put_selection
 from services.tracking.queries.building import (
     NUMBER_COMPARISONS,
     TEXT_COMPARISONS,
@@ -22,7 +24,13 @@ _POINTS: Final = """
 FROM metric_contexts c
 JOIN metric_points x ON x.tenant_no = c.tenant_no AND x.context_no = c.context_no
 WHERE c.tenant_no = m.tenant_no AND c.model_id = 'm-' || replace(m.model_id::text, '-', '')"""
-# A context is made with its first point, so the points need not be looked at.
+# Those of runs that one may read; asked only of who may not read them all, as it looks at each run.
+_READABLE: Final = """
+ AND EXISTS (SELECT FROM runs r
+             JOIN experiments e ON e.tenant_no = r.tenant_no AND e.experiment_id = r.experiment_id
+             WHERE r.tenant_no = x.tenant_no AND r.run_no = x.run_no
+               AND r.workspace_id = m.workspace_id"""
+# A context is made with its first point: where all runs may be read, points need not be looked at.
 _CONTEXTS: Final = """
  AND EXISTS (SELECT FROM metric_contexts c WHERE c.tenant_no = m.tenant_no
              AND c.model_id = 'm-' || replace(m.model_id::text, '-', '')"""
@@ -80,30 +88,36 @@ class OrderBy:
 
 
 def put_clauses(
-    statement: Statement, clauses: Sequence[Clause], datasets: Sequence[Dataset]
+    statement: Statement,
+    clauses: Sequence[Clause],
+    datasets: Sequence[Dataset],
+    runs: Selection,
 ) -> None:
     """AND each clause; metrics are of one of `datasets`, where there are any.
 
-    Without a metric among the clauses, a model must have points of any metric on one of them.
+    Points count that were logged by runs of the experiments in `runs`. Without a metric among the clauses, a model must have points of any metric on one of them.
     """
     for clause in clauses:
         if clause.kind == "attributes":
             _put_attribute(statement, clause)
         elif clause.kind == "metrics":
-            _put_metric(statement, clause, datasets)
+            _put_metric(statement, clause, datasets, runs)
         else:
             statement.put(_PAIRS[clause.kind], clause.key)
             statement.put(TEXT_COMPARISONS[clause.comparator], _text_of(clause)).put(")")
     if datasets and not any(clause.kind == "metrics" for clause in clauses):
-        statement.put(_CONTEXTS)
+        if runs.everything:
+            statement.put(_CONTEXTS)
+        else:
+            _put_points(statement.put(" AND EXISTS (SELECT"), runs)
         _put_datasets(statement, datasets)
         statement.put(")")
 
 
-def put_joins(statement: Statement, orders: Sequence[OrderBy]) -> list[Term]:
+def put_joins(statement: Statement, orders: Sequence[OrderBy], runs: Selection) -> list[Term]:
     """Join what the orders need, and give the whole order: ties fall by the newest and the id.
 
-    A metric counts with its point of the greatest (timestamp, step). Models without it come last,
+    A metric counts with its point of the greatest (timestamp, step) among those of `runs`. Models without it come last,
     after those where it is not-a-number, in either direction.
     """
     terms: list[Term] = []
@@ -115,7 +129,8 @@ def put_joins(statement: Statement, orders: Sequence[OrderBy]) -> list[Term]:
         name = f"o{number}"
         statement.put(" LEFT JOIN LATERAL (SELECT comparable(x.value) AS value,")
         statement.put(" CASE WHEN x.value = 'NaN'::float8 THEN 1 ELSE 0 END AS rank")
-        statement.put(_POINTS).put(_KEY, order.key)
+        _put_points(statement, runs)
+        statement.put(_KEY, order.key)
         if by.dataset is not None:
             _put_datasets(statement, [by.dataset])
         statement.put(" ORDER BY x.ts DESC, x.step DESC, x.run_no, comparable(x.value) LIMIT 1) ")
@@ -127,10 +142,13 @@ def put_joins(statement: Statement, orders: Sequence[OrderBy]) -> list[Term]:
     return terms + [Term(*_TERMS[order.key], order.ascending) for order in ties]
 
 
-def _put_metric(statement: Statement, clause: Clause, datasets: Sequence[Dataset]) -> None:
+def _put_metric(
+    statement: Statement, clause: Clause, datasets: Sequence[Dataset], runs: Selection
+) -> None:
     """Any point of the metric may match, as in MLflow, not the latest alone."""
     assert isinstance(clause.value, int | float)
-    statement.put(" AND EXISTS (SELECT").put(_POINTS).put(_KEY, clause.key)
+    _put_points(statement.put(" AND EXISTS (SELECT"), runs)
+    statement.put(_KEY, clause.key)
     _put_datasets(statement, datasets)
     if is_nan(clause.value):
         statement.put("" if clause.comparator == "!=" else " AND false")
@@ -141,6 +159,14 @@ def _put_metric(statement: Statement, clause: Clause, datasets: Sequence[Dataset
             # PostgreSQL holds not-a-number for greater than every number; it matches != alone.
             statement.put(" AND x.value <> 'NaN'::float8")
     statement.put(")")
+
+
+def _put_points(statement: Statement, runs: Selection) -> None:
+    statement.put(_POINTS)
+    if not runs.everything:
+        statement.put(_READABLE)
+        put_selection(statement, runs)
+        statement.put(")")
 
 
 def _put_datasets(statement: Statement, datasets: Sequence[Dataset]) -> None:

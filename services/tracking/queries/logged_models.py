@@ -8,10 +8,12 @@ from uuid import UUID
 from asyncpg import Record
 from msgspec import UNSET
 
+from libs.common.access.selection import Selection
 from libs.common.database import Connection
 from services.tracking.model.filters import Clause
 from services.tracking.model.logged_models import WIRE_STATUSES, model_id_of
 from services.tracking.model.pages import after_page, fingerprint, page_token
+from services.tracking.queries.access import put_selection
 from services.tracking.queries.building import Statement
 from services.tracking.queries.logged_model_filters import (
     Dataset,
@@ -23,7 +25,8 @@ from services.tracking.queries.sorting import put_after, put_order
 from services.tracking.schemas import logged_models as answers
 from services.tracking.schemas.answers import Pair
 
-# Points are stored as often as they were sent: equal ones are one here.
+# Points are stored as often as they were sent: equal ones are one here. Only those of runs that the
+# caller may read are shown: `_READABLE` stands in the middle where these are not all runs.
 _DETAILS: Final = """
 SELECT m.*, p.keys AS param_keys, p.vals AS param_values, t.keys AS tag_keys, t.vals AS tag_values,
        x.keys AS metric_keys, x.vals AS metric_values, x.times AS metric_times,
@@ -49,8 +52,13 @@ CROSS JOIN LATERAL (
         JOIN metric_points n ON n.tenant_no = c.tenant_no AND n.context_no = c.context_no
         JOIN metric_keys k ON k.tenant_no = n.tenant_no AND k.key_no = n.key_no
         JOIN runs r ON r.tenant_no = n.tenant_no AND r.run_no = n.run_no
+                   AND r.workspace_id = m.workspace_id
         WHERE c.tenant_no = m.tenant_no
-          AND c.model_id = 'm-' || replace(m.model_id::text, '-', '')
+          AND c.model_id = 'm-' || replace(m.model_id::text, '-', '')"""
+_READABLE: Final = """
+          AND EXISTS (SELECT FROM experiments e
+                      WHERE e.tenant_no = r.tenant_no AND e.experiment_id = r.experiment_id"""
+_IN_ORDER: Final = """
         GROUP BY 1, 2, 3, 4, 5, 6, 7
         ORDER BY k.key, n.ts, n.step, comparable(n.value), c.dataset_name, c.dataset_digest,
                  r.run_id
@@ -90,10 +98,15 @@ async def logged_model(
     model_id: UUID,
     *,
     also_deleted: bool,
+    runs: Selection,
 ) -> answers.LoggedModel | None:
-    """A model with its params, tags and metrics; None when there is none."""
-    row = await connection.fetchrow(_DETAILS, tenant_no, workspace_id, [model_id], also_deleted)
-    return None if row is None else _model(row)
+    """A model with its params, tags and those metrics that `runs` logged; None when there is none.
+
+    `runs` are the experiments whose runs the caller may read.
+    """
+    statement = Statement(tenant_no, workspace_id, [model_id], also_deleted)
+    found = await _described(connection, statement, runs)
+    return found[0] if found else None
 
 
 async def artifact_uri(
@@ -110,14 +123,16 @@ async def search(
     workspace_id: int,
     wanted: LoggedModelSearch,
     among: Sequence[int],
+    runs: Selection,
 ) -> answers.LoggedModelsAnswer:
     """A page of active models, and the token of the next page where there is one.
 
-    `among` are those of the search's experiments that the caller may look into.
+    `among` are those of the search's experiments that the caller may look into, `runs` those whose
+    runs the caller may read: points of other runs neither match, nor order, nor are shown.
     """
     statement = Statement(tenant_no, workspace_id)
     joins = statement.beside()
-    order = put_joins(joins, wanted.orders)
+    order = put_joins(joins, wanted.orders, runs)
     statement.put("SELECT m.model_id")
     for term in order:
         statement.put(", ").put(term.expression)
@@ -125,7 +140,7 @@ async def search(
     statement.put(" WHERE m.tenant_no = $1 AND m.workspace_id = $2")
     statement.put(" AND m.lifecycle_stage = 'active'")
     _put_experiments(statement, among)
-    put_clauses(statement, wanted.clauses, wanted.datasets)
+    put_clauses(statement, wanted.clauses, wanted.datasets, runs)
     if wanted.page_token:
         kinds = [term.kind for term in order]
         put_after(statement, order, after_page(wanted.page_token, wanted.query, kinds))
@@ -136,10 +151,23 @@ async def search(
     if not page:
         return answers.LoggedModelsAnswer()
     ids = [row[0] for row in page]
-    rows = await connection.fetch(_DETAILS, tenant_no, workspace_id, ids, False)
+    models = await _described(connection, Statement(tenant_no, workspace_id, ids, False), runs)
     more = len(found) > len(page)
     token = page_token(wanted.query, list(page[-1].values())[1:]) if more else None
-    return answers.LoggedModelsAnswer([_model(row) for row in rows], token)
+    return answers.LoggedModelsAnswer(models, token)
+
+
+async def _described(
+    connection: Connection, statement: Statement, runs: Selection
+) -> list[answers.LoggedModel]:
+    statement.put(_DETAILS)
+    if not runs.everything:
+        statement.put(_READABLE)
+        put_selection(statement, runs)
+        statement.put(")")
+    statement.put(_IN_ORDER)
+    rows = await connection.fetch(statement.text, *statement.values)
+    return [_model(row) for row in rows]
 
 
 def _put_experiments(statement: Statement, experiment_ids: Sequence[int]) -> None:

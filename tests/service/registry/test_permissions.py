@@ -1,8 +1,12 @@
 """What members may do in the registry: by role, by grants, by owning a model, and not at all."""
 
+import time
+
 import msgspec
 import pytest
+from msgspec.structs import replace
 
+from libs.common.access.permissions import PERMISSIONS
 from libs.common.access.roles import ROLES
 from libs.common.http.calling import Reply
 from services.registry.api import owners, routes
@@ -86,7 +90,7 @@ async def test_nobody_sees_or_does_anything_without_a_rule(registry: Registry) -
 
 
 async def test_a_denied_model_is_missing_to_an_owner_of_the_tenant(registry: Registry) -> None:
-    """An explicit deny of reading hides a model, whatever else is allowed; its name stays taken."""
+    """An explicit deny of reading hides a model, whatever else is allowed, and its name with it."""
     name = await furnished(registry, "secret")
     member = registry.member(rule("deny", "sec*", "model.read"), role="owner")
     for operation in ON_ONE:
@@ -95,12 +99,12 @@ async def test_a_denied_model_is_missing_to_an_owner_of_the_tenant(registry: Reg
         assert hidden.body.replace(b"secret", b"absent") == absent.body
     prompt = [{"key": "mlflow.prompt.is_prompt", "value": "true"}]
     for tags in ([], prompt):
-        taken = await member.error(
-            "POST", "registered-models/create", {"name": "secret", "tags": tags}
-        )
-        kind = "Prompt" if tags else "Registered Model"
-        message = f"{kind} (name=secret) already exists."
-        assert taken == (400, "RESOURCE_ALREADY_EXISTS", message)
+        told = [
+            await member.error("POST", "registered-models/create", {"name": new, "tags": tags})
+            for new in ("secret", "sect")
+        ]
+        assert [(status, code) for status, code, _ in told] == [(403, "PERMISSION_DENIED")] * 2
+        assert told[0][2].replace("secret", "sect") == told[1][2]
 
 
 async def test_an_owner_needs_no_grant_to_come_back(registry: Registry) -> None:
@@ -189,6 +193,29 @@ async def test_a_model_is_given_to_another(registry: Registry) -> None:
     ]
     # Made, with an alias, given, and given up; what changed nothing was not told.
     assert owners_told == [giver.subject, giver.subject, taker.subject, ""]
+
+
+@pytest.mark.parametrize("lacks", ["", "model.delete", "model.transition", "an end"])
+async def test_who_only_manages_a_model_does_not_take_it(registry: Registry, lacks: str) -> None:
+    """An owner may do everything for ever: to make one takes to hold all of that oneself."""
+    await registry.model("team-x")
+    names = {each.name for each in PERMISSIONS.values() if each.kind == "model"} - {lacks}
+    held = rule("allow", "team-*", *names)
+    if lacks == "an end":
+        held = replace(held, expires_at=int(time.time() * 1000) + 3_600_000)
+    member, friend = registry.member(held), registry.member()
+    path = OWNER.replace("{name:path}", "team-x")
+    for subject in (friend.subject, member.subject, ""):
+        status, message = said(await member.ask("PUT", path, {"subject": subject}))
+        if lacks:
+            assert status == 403
+            assert message.endswith("Ask its owner (tester) or an admin of the tenant.")
+            assert "by rules without end" in message
+            assert lacks == "an end" or f"you lack {lacks} on it" in message
+        else:
+            assert status == 200, message
+    owner = b"tester" if lacks else b'""'
+    assert owner in (await registry.ask("GET", path)).body
 
 
 @pytest.mark.parametrize("subject", ["tester", "user:", "user:7", f"team:{SOMEBODY[5:]}"])

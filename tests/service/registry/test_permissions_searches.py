@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from libs.common.contracts.auth import AccessRule
 from tests.service.registry.conftest import Registry
-from tests.service.registry.operations import rule
+from tests.service.registry.operations import OWNER, rule
 
 KINDS = ["registered-models", "model-versions"]
 NAMES = [f"{team}-{number}" for team in ("a", "b", "c", "å", "ab") for number in range(4)]
@@ -85,7 +85,9 @@ async def test_what_one_owns_is_found(registry: Registry) -> None:
     member = registry.member(rule("allow", "*", "model.register"), rule("deny", "x*", READ))
     await registry.model("theirs")
     await member.model("mine")
-    await member.model("xyz")
+    await registry.model("xyz")
+    path = OWNER.replace("{name:path}", "xyz")
+    assert (await registry.ask("PUT", path, {"subject": member.subject})).status == 200
     for name in ("mine", "xyz"):
         await registry.version(name)
     for kind in KINDS:

@@ -1,11 +1,14 @@
 """Whose word counts: denials, owners, names old and new, and changes while things go on."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from libs.common.access.permissions import PERMISSIONS
 from services.tracking.service import SERVICE
 from tests.service.tracking.every_route import OPERATIONS, SOMEBODY, asked, new_site
 from tests.service.tracking.making import data_of, new_experiment, new_run
@@ -47,10 +50,26 @@ async def test_a_denial_beats_a_role_a_grant_and_ownership(client: Client) -> No
     assert await logs(member, other) == 200
 
 
-async def test_a_denied_read_hides_what_one_owns(client: Client) -> None:
-    member = person(client, "contributor", deny("a/x", "experiment.read", "run.log"))
-    run_id = await new_run(member, await new_experiment(member, "a/x"))
-    assert await logs(member, run_id) == 404
+async def test_a_denied_read_hides_an_experiment_with_all_that_lies_in_it(client: Client) -> None:
+    site = await new_site(client, "secret/x")
+    member = person(client, "owner", deny("secret/*", "experiment.read"))
+    await given(client, site.experiment, member.subject)
+    for _ in range(2):
+        for search in ("runs/search", "logged-models/search"):
+            assert await member.post(search, {"experiment_ids": [site.experiment]}) == {}
+        assert await logs(member, site.run) == 404
+    create = {"name": "secret/y"}
+    assert (await answered(member, "experiments/create", create))[0] == 403
+
+
+@pytest.mark.parametrize("scope", ["*", "run.log"])
+async def test_who_may_log_alone_is_answered_alike_each_time(client: Client, scope: str) -> None:
+    """Cold and warm: where reading is denied nothing goes, where it was never allowed logging."""
+    rules = (allow("*", "run.log"), deny("zz", "run.log"))
+    for name, status in (("secret/x", 404), ("open", 200)):
+        run_id = await new_run(client, await new_experiment(client, name))
+        member = person(client, "", *rules, deny("secret/*", "experiment.read"), scope=scope)
+        assert [await logs(member, run_id) for _ in range(3)] == [status] * 3
 
 
 async def test_who_sees_an_experiment_but_not_its_runs_is_told_so(client: Client) -> None:
@@ -153,6 +172,26 @@ async def test_an_experiment_is_given_away_and_given_up(client: Client) -> None:
     assert (await given(taker, experiment_id, ""))[0] == 200
     assert (await logs(giver, run_id), await logs(taker, run_id)) == (404, 404)
     assert await logs(client, run_id) == 200
+
+
+@pytest.mark.parametrize("lacks", ["", "run.delete", "an end"])
+async def test_who_only_manages_an_experiment_does_not_take_it(client: Client, lacks: str) -> None:
+    """An owner may do everything for ever: to make one takes to hold all of that oneself."""
+    experiment_id = await new_experiment(client, "team/x")
+    run_id = await new_run(client, experiment_id)
+    names = {each.name for each in PERMISSIONS.values() if each.kind == "experiment"} - {lacks}
+    held = allow("team/*", *names)
+    if lacks == "an end":
+        held = replace(held, expires_at=int(time.time() * 1000) + 3_600_000)
+    member, friend = person(client, "", held), person(client, "")
+    for subject in (friend.subject, member.subject, ""):
+        status, answer = await given(member, experiment_id, subject)
+        assert status == (403 if lacks else 200), answer
+        if lacks:
+            assert "Ask its owner (tester) or an admin of the tenant." in answer["detail"]
+            assert lacks == "an end" or f"you lack {lacks} on it" in answer["detail"]
+    deleted, _ = await answered(member, "runs/delete", {"run_id": run_id})
+    assert deleted == (403 if lacks == "run.delete" else 200)
 
 
 @pytest.mark.parametrize("subject", ["ada", "user:ada", f"{SOMEBODY} ", "group:" + SOMEBODY[5:]])
