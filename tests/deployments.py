@@ -50,18 +50,22 @@ class Deployment:
 
 @asynccontextmanager
 async def deployed(
-    environment: Mapping[str, str], logs: Path, *, separate: bool = False
+    environment: Mapping[str, str],
+    logs: Path,
+    *,
+    separate: bool = False,
+    module: str = ONE_PROCESS,
 ) -> AsyncIterator[Deployment]:
     """The services on the parts that `environment` names, migrated and ready.
 
-    One process with all of them, or, where `separate`, a process each.
+    One process with all of them, which runs `module`, or, where `separate`, a process each.
     """
     given = {"PATH": os.defpath, **environment}
     await migrated(given, logs)
     deployment = Deployment(given)
     try:
-        for module in SEPARATE if separate else (ONE_PROCESS,):
-            process = module_process(module, given, logs)
+        for name in SEPARATE if separate else (module,):
+            process = module_process(name, given, logs)
             deployment.processes.append(process)
             process.spawn()
         for process in deployment.processes:

@@ -5,6 +5,7 @@ cheaply, so that the machine's cores are left to what is measured.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol, cast
@@ -14,6 +15,10 @@ from tests.load.tally import Tally
 
 # How long the last requests of a round may take before they count as broken.
 PATIENCE_SECONDS = 60.0
+
+
+# Whether an answer that is not 200 is the one that was due: what was known, its status and body.
+Refused = Callable[[Any, int, bytes], bool]
 
 
 class Workload(Protocol):
@@ -100,8 +105,11 @@ class _Client(asyncio.Protocol):
 class _Load:
     """All connections of a round and what they count together."""
 
-    def __init__(self, place: tuple[str, int], workload: Workload, clients: int) -> None:
+    def __init__(
+        self, place: tuple[str, int], workload: Workload, clients: int, refused: Refused
+    ) -> None:
         self.workload = workload
+        self._refused = refused
         self.tally = Tally()
         self.over = False
         self.measuring = False
@@ -123,7 +131,12 @@ class _Load:
 
     def answered(self, status: int, body: bytes, known: Any, asked_at: float) -> None:
         """Judge and count one answer."""
-        if status != 200 or not self.workload.right(known, body):
+        right = (
+            self.workload.right(known, body)
+            if status == 200
+            else self._refused(known, status, body)
+        )
+        if not right:
             self.tally.note(status, body)
             return
         self.tally.acknowledged += 1
@@ -164,9 +177,21 @@ class _Load:
             await self._ended.wait()
 
 
-async def drive(place: tuple[str, int], workload: Workload, clients: int, span: Span) -> Tally:
+def never(_: Any, __: int, ___: bytes) -> bool:
+    """Refusals are due nowhere."""
+    return False
+
+
+async def drive(
+    place: tuple[str, int],
+    workload: Workload,
+    clients: int,
+    span: Span,
+    *,
+    refused: Refused = never,
+) -> Tally:
     """One round against the server at `place`; raises OSError when nobody listens there."""
-    load = _Load(place, workload, clients)
+    load = _Load(place, workload, clients, refused)
     await load.open()
     await asyncio.sleep(span.warm_up)
     began = perf_counter()
