@@ -42,8 +42,6 @@ _BOTH_PREFIXES: Final[Mapping[str, Route]] = {
     **{f"/2.0/mlflow/{kind}": Route("registry", kind) for kind in _REGISTRY},
     "/2.0/mlflow/upload-artifact": Route("tracking", "artifacts"),
     "/2.0/mlflow-artifacts/artifacts": Route("tracking", "artifact-bytes"),
-    "/2.0/mlflow-artifacts/presigned": Route("tracking", "artifact-bytes"),
-    "/2.0/mlflow-artifacts/mpu": Route("tracking", "artifact-bytes"),
     "/2.0/mlflow/users": Route("auth", "users"),
     "/3.0/mlflow/users": Route("auth", "users"),
     "/3.0/mlflow/roles": Route("auth", "users"),
