@@ -253,3 +253,22 @@ async def test_the_worker_asks_at_once_when_something_is_missing() -> None:
         await eventually(lambda: world.feed.asked, within=confirmation_module.POLL_SECONDS / 2)
     finally:
         worker.cancel()
+
+
+async def test_a_suspension_that_only_the_feed_tells_cuts_whole_requests_and_a_change_does_not() -> (
+    None
+):
+    world = await World.connected()
+    with world.principals.open_requests.entered(
+        await world.principals.passport(ALICE)
+    ) as request:
+        request.attach(end=lambda: None, stage=lambda: "waits")
+        world.feed.held = [Revocation(7, "subject", 1, "user:1", version=2)]
+        world.confirmation.heartbeat(world.clock.now + AHEAD, 7)
+        await world.confirmation.look(world.feed)
+        assert request.refusal is None
+        world.feed.held.append(Revocation(8, "subject", 1, "user:1", version=3, active=False))
+        world.confirmation.heartbeat(world.clock.now + AHEAD, 8)
+        await world.confirmation.look(world.feed)
+        assert request.refusal is not None
+        assert "the account is suspended" in request.refusal.message

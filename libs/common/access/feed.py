@@ -12,7 +12,8 @@ class Revocation(msgspec.Struct, frozen=True):
     the tenant.
 
     `id` is the token's, the subject (`user:…`), the workspace's or the tenant's UUID; `version` is that of the
-    subject's access, or of the tenant, from then on.
+    subject's access, or of the tenant, from then on. `active` is false for a subject that may do
+    nothing any more.
     """
 
     number: int
@@ -20,6 +21,7 @@ class Revocation(msgspec.Struct, frozen=True):
     tenant_no: int
     id: str
     version: int = 0
+    active: bool = True
 
 
 class Feed(msgspec.Struct, frozen=True):

@@ -27,7 +27,12 @@ async def access_changed(work: UnitOfWork, user_ids: Iterable[UUID]) -> None:
     for told in (await accesses_of(work.connection, tenant_no, changed)).values():
         work.record(AccessChanged(version=told.version, access=told.access))
         await note_revocation(
-            work.connection, tenant_no, "subject", told.access.subject, told.version
+            work.connection,
+            tenant_no,
+            "subject",
+            told.access.subject,
+            told.version,
+            active=told.access.status == "active",
         )
 
 

@@ -10,7 +10,9 @@ CREATE TABLE revocations (
     tenant_no int4 NOT NULL,
     kind      text NOT NULL CHECK (kind IN ('token', 'subject', 'tenant', 'workspace')),
     id        text NOT NULL,
-    version   int8 NOT NULL DEFAULT 0
+    version   int8 NOT NULL DEFAULT 0,
+    -- Whether the subject may still do anything, so that a suspended one is told from a changed one.
+    active    boolean NOT NULL DEFAULT true
 );
 CREATE INDEX revocations_by_time ON revocations (at);
 

@@ -16,7 +16,7 @@ SELECT greatest(max(seq), $1) AS last,
 FROM revocations
 """
 _AFTER: Final = """
-SELECT seq AS number, kind, tenant_no, id, version FROM revocations
+SELECT seq AS number, kind, tenant_no, id, version, active FROM revocations
 WHERE seq > $1 ORDER BY seq LIMIT $2
 """
 

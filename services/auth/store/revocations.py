@@ -25,18 +25,22 @@ async def note_revocation(
     kind: Literal["token", "subject", "tenant", "workspace"],
     ended: str,
     version: int = 0,
+    *,
+    active: bool = True,
 ) -> None:
     """Number what has ended, for gateways that do not hear the broadcast.
 
-    Call it last in the transaction, as whoever reads goes back only so far for what was numbered
+    `active` is false for a subject that may do nothing any more. Call it last in the transaction, as whoever reads goes back only so far for what was numbered
     and not committed.
     """
     await connection.execute(
-        "INSERT INTO revocations (tenant_no, kind, id, version) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO revocations (tenant_no, kind, id, version, active)"
+        " VALUES ($1, $2, $3, $4, $5)",
         tenant_no,
         kind,
         ended,
         version,
+        active,
     )
 
 

@@ -106,6 +106,20 @@ async def test_a_changed_access_is_numbered_with_its_version_and_only_if_it_comm
     assert told.version == version
 
 
+async def test_a_suspension_is_told_from_a_change_of_access(auth: Auth) -> None:
+    user_id, _ = await member(auth, "rita", "viewer")
+    before = (await feed(auth)).last
+    for doing in ("suspend", "resume"):
+        path = f"/api/maestro/v1/members/user:{user_id}/{doing}"
+        reply = await auth.ask(auth.first_token, "POST", path)
+        assert reply.status < 300, reply.body
+    told = (await feed(auth, before)).revocations
+    assert [(one.id, one.active) for one in told] == [
+        (f"user:{user_id}", False),
+        (f"user:{user_id}", True),
+    ]
+
+
 async def test_it_is_told_to_services_that_show_their_secret(auth: Auth) -> None:
     secret = auth.running.settings.clients()["gateway"]
     assert (await asked(auth, authorization=shown_secret("gateway", secret))).status == 200
