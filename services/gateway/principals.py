@@ -74,7 +74,6 @@ class Principals:
         except WorkspaceRejected as rejected:
             raise missing(str(rejected)) from None
         except Rejected as rejected:
-            await self._backoff.failed(presented)
             # The way it came is this request's own, though the answer may be another's.
             raise presented.refusal(str(rejected)) from None
 
@@ -146,6 +145,9 @@ class Principals:
             self._insist_living(passport, presented, begun)
         except Rejected as rejected:
             self._note_rejected(key, rejected)
+            # Here and not where it is waited for: what many share is one guess.
+            if not renewal and not isinstance(rejected, WorkspaceRejected):
+                await self._backoff.failed(presented)
             raise
         except Refusal:
             if renewal:

@@ -272,3 +272,18 @@ async def test_a_deleted_workspace_is_left_at_once_and_not_entered_from_redis() 
     fresh.principals.revocations.workspace_deleted(2, 1)
     fresh.principals.revocations.workspace_deleted(1, 2)
     assert await status_of(fresh.principals.passport(ALICE)) == 200
+
+
+async def test_a_wrong_password_that_many_show_at_once_is_one_guess() -> None:
+    world = World()
+    world.auth.refused = "user name or password is wrong"
+    world.auth.gate.clear()
+    wrong = Presented("Basic", "a wrong one", "team/bob", "192.0.2.1")
+    crowd = [asyncio.create_task(status_of(world.principals.passport(wrong))) for _ in range(50)]
+    await eventually(lambda: world.auth.asked)
+    world.auth.gate.set()
+    assert await asyncio.gather(*crowd) == [401] * 50
+    assert await status_of(world.principals.passport(wrong)) == 401
+    world.auth.refused = ""
+    right = replace(wrong, secret="the right one")
+    assert await status_of(world.principals.passport(right)) == 200
