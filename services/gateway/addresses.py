@@ -33,11 +33,11 @@ def client_address(
     as proxies are trusted: what stands before that anybody can have written. None where the peer has
     no address.
     """
-    found = _address(str(peer[0])) if peer else None
+    found = address_of(str(peer[0])) if peer else None
     if found is None or not proxies or not inside(found, proxies):
         return found
     for hop in reversed(_hops(headers)):
-        address = _address(hop)
+        address = address_of(hop)
         if address is None:
             break
         found = address
@@ -59,7 +59,7 @@ def parsed(networks: tuple[str, ...]) -> Networks:
 
 def vicinity(text: str) -> str:
     """What failures are counted by: the address, or the /64 network that one IPv6 host is given."""
-    address = _address(text)
+    address = address_of(text)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address, 64), strict=False))
     return text
@@ -72,7 +72,8 @@ def _hops(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def _address(text: str) -> Address | None:
+def address_of(text: str) -> Address | None:
+    """An address that stands in a text; None where it is none."""
     try:
         address = ip_address(text)
     except ValueError:

@@ -13,15 +13,14 @@ from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.service import Running
 from libs.common.telemetry import metrics
 from libs.common.workspaces import check_name
-from services.gateway.addresses import Networks, client_address, inside, parsed
-from services.gateway.credentials import Presented, presented
+from services.gateway.addresses import Networks, client_address, inside
+from services.gateway.credentials import presented
 from services.gateway.exchange import Passport
 from services.gateway.forwarding import forward
 from services.gateway.headers import header
 from services.gateway.limits.bodies import Recognised, within_plan
 from services.gateway.limits.limits import Limits, Over
 from services.gateway.limits.needs import Needs
-from services.gateway.limits.strangers import Strangers
 from services.gateway.principals import Principals
 from services.gateway.readiness import readiness
 from services.gateway.routes import UPSTREAMS, climbs, route_of, work_of
@@ -37,7 +36,6 @@ class Gateway:
 
     principals: Principals
     limits: Limits
-    strangers: Strangers
     peers: Mapping[str, ASGIApp]
     settings: Settings
     metrics_networks: Networks
@@ -101,21 +99,7 @@ class Gateway:
             name = workspace.strip().decode("latin-1")
             check_name(name)
             given = replace(given, workspace=name)
-        passport = await self._opened(given)
-        if passport.networks and not inside(address, parsed(passport.networks)):
-            raise given.refusal(f"it is bound to networks that your address {address} is not in")
-        return passport
-
-    async def _opened(self, given: Presented) -> Passport:
-        """What a credential opens; whoever shows many that open nothing waits before auth is asked."""
-        if not self.principals.knows(given):
-            self.strangers.check(given.address)
-        try:
-            return await self.principals.passport(given)
-        except Refusal as refusal:
-            if refusal.status == 401:
-                self.strangers.failed(given.address)
-            raise
+        return await self.principals.passport(given)
 
     async def _own(self, path: str, scope: Scope) -> Response:
         scope["route_name"] = path[1:] if path in ("/health", "/ready", "/metrics") else "unknown"
@@ -142,7 +126,6 @@ def api(running: Running) -> ASGIApp:
     gateway = Gateway(
         principals=running.state.principals,
         limits=running.state.limits,
-        strangers=Strangers(),
         peers=running.peers,
         settings=settings,
         metrics_networks=settings.metrics_networks(),

@@ -154,6 +154,6 @@ def _slowed(seconds: int) -> Refusal:
     return Refusal(
         "RESOURCE_EXHAUSTED",
         "Too many passwords from this address were wrong, or are being looked at; try again in"
-        f" {seconds} s. A token is not slowed.",
+        f" {seconds} s. A token that has been used lately is not slowed.",
         retry_after=seconds,
     )

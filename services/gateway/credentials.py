@@ -38,6 +38,10 @@ class WorkspaceRejected(Rejected):
     """The credential is good, but not for the workspace that the request names."""
 
 
+class AddressRejected(Rejected):
+    """The credential is good, but not from the address that the request comes from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Presented:
     """A credential as it came: how (`Bearer`, `Basic`), and the token or password itself.

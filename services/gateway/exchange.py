@@ -18,7 +18,7 @@ from libs.common.http.calling import Reply, call
 from libs.common.http.types import ASGIApp
 from libs.common.telemetry.logs import logger
 from libs.common.workspaces import DEFAULT_ID
-from services.gateway.credentials import Presented, Rejected, WorkspaceRejected
+from services.gateway.credentials import AddressRejected, Presented, Rejected, WorkspaceRejected
 
 _CLIENT: Final = "gateway"
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -76,6 +76,7 @@ class _Refused(msgspec.Struct):
     error_description: str = ""
     credential_refused: bool = False
     workspace_refused: bool = False
+    address_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,12 @@ class Exchange:
     async def __call__(self, presented: Presented) -> Passport:
         """The passport of a credential.
 
-        Raises Rejected where auth does not accept it, or not for this workspace; a refusal 503 where
+        Raises Rejected where auth does not accept it, or not from this address or for this
+        workspace; a refusal 503 where
         auth cannot say.
         """
         form = [("grant_type", _GRANT), *_subject(presented)]
+        form.append(("client_address", presented.address))
         form += [("audience", audience) for audience in self.audiences]
         if presented.workspace:
             form += [("workspace", presented.workspace)]
@@ -152,7 +155,6 @@ def _subject(presented: Presented) -> list[tuple[str, str]]:
         ("subject_token_type", _SIGN_IN),
         ("subject_token", presented.secret),
         ("login", presented.user),
-        ("client_address", presented.address),
     ]
 
 
@@ -161,6 +163,8 @@ def _problem(reply: Reply) -> Exception:
         refused = msgspec.json.decode(reply.body, type=_Refused)
     except msgspec.DecodeError:
         refused = _Refused(error="")
+    if reply.status == 400 and refused.address_refused:
+        return AddressRejected(refused.error_description)
     if reply.status == 400 and refused.credential_refused:
         return Rejected(refused.error_description)
     if reply.status == 400 and refused.workspace_refused:

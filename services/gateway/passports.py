@@ -4,6 +4,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
+from services.gateway.addresses import address_of, inside, parsed
+from services.gateway.credentials import AddressRejected, Presented
 from services.gateway.exchange import Passport
 
 MOST_PASSPORTS: Final = 20_000
@@ -70,6 +72,13 @@ class Passports:
         """Forget what was minted for members of a tenant."""
         for key in list(self._groups.get(("tenant", tenant_no, ""), ())):
             self.drop(key)
+
+
+def insist_inside(passport: Passport, presented: Presented) -> None:
+    """Raise AddressRejected where the credential is bound to networks that it did not come from."""
+    if passport.networks and not inside(address_of(presented.address), parsed(passport.networks)):
+        address = presented.address or "(unknown)"
+        raise AddressRejected(f"it is bound to networks that your address {address} is not in")
 
 
 def _groups_of(passport: Passport) -> Iterator[Group]:

@@ -3,8 +3,8 @@
 import asyncio
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from libs.common.errors import Refusal, missing, unavailable
@@ -13,16 +13,17 @@ from libs.common.telemetry.logs import logger
 from libs.common.workspaces import no_workspace
 from services.gateway.backoff import BackOff
 from services.gateway.confirmation import Confirmation
-from services.gateway.credentials import Presented, Rejected, WorkspaceRejected
+from services.gateway.credentials import AddressRejected, Presented, Rejected, WorkspaceRejected
 from services.gateway.exchange import Passport
+from services.gateway.limits.strangers import Strangers
+from services.gateway.limits.workspaces import UnknownWorkspaces
 from services.gateway.metrics import FOUND_IN, RENEWALS_FAILED
 from services.gateway.open_requests import OpenRequests
-from services.gateway.passports import Passports
+from services.gateway.passports import Passports, insist_inside
+from services.gateway.rejections import Rejections
 from services.gateway.revocations import Revocations, why_ended
 from services.gateway.shared_cache import SharedCache
 
-MOST_REJECTED: Final = 10_000
-REJECTED_SECONDS: Final = 2.0
 _RENEWAL_PAUSE_SECONDS: Final = 2.0
 _log = logger(__name__)
 
@@ -33,7 +34,9 @@ class Principals:
     A passport is used until shortly before it expires, or until it is revoked, whatever happens to
     auth, Redis or Kafka meanwhile; but not while it is unknown for too long what was revoked.
     A rejection is remembered for two seconds, so that a wrong token in a loop costs auth little.
-    Passwords that auth must be asked about pass the `backoff` first; those in memory do not.
+    Passwords that auth must be asked about pass the `backoff` first; those in memory do not. Nor
+    does anything that is known here or in Redis wait for an address or a credential with many that
+    opened nothing.
     """
 
     def __init__(
@@ -47,7 +50,12 @@ class Principals:
         self._shared = shared
         self._clock = clock
         self._passports = Passports()
-        self._rejected: OrderedDict[bytes, tuple[float, Rejected]] = OrderedDict()
+        self._rejected = Rejections(clock)
+        # Of a credential that is good elsewhere: in a workspace, or at an address. Apart from the
+        # others, which somebody who names many workspaces must not make forgotten.
+        self._rejected_here = Rejections(clock)
+        self._strangers = Strangers()
+        self._workspaces = UnknownWorkspaces()
         self._backoff = BackOff(None) if backoff is None else backoff
         self._pepper = secrets.token_bytes(32)
         self._flights: dict[bytes, asyncio.Task[Passport]] = {}
@@ -57,7 +65,7 @@ class Principals:
         self.revocations = Revocations(
             self._passports,
             self.open_requests,
-            rejected=self._note_rejected,
+            rejected=self._end,
             forget_everything=self._forget_everything,
             clock=clock,
         )
@@ -77,29 +85,49 @@ class Principals:
             # The way it came is this request's own, though the answer may be another's.
             raise presented.refusal(str(rejected)) from None
 
-    def knows(self, presented: Presented) -> bool:
-        """Whether a passport of the credential is at hand."""
-        known = self._passports.get(presented.key(self._pepper))
-        return known is not None and known.expires_at > self._clock()
-
     async def _find(self, presented: Presented, key: bytes) -> Passport:
         now = self._clock()
         known = self._passports.get(key)
         if known is not None and known.expires_at > now <= self.confirmation.trusted_until:
+            insist_inside(known, presented)
             FOUND_IN["memory"].inc()
             if known.renew_at < now and self._pause_renewals_until < now:
                 self._flight(key, presented, renewal=True)
             return known
         self._backoff.admit(presented)
-        rejected = self._rejected.get(key)
-        if rejected is not None and rejected[0] > now:
-            FOUND_IN["refused"].inc()
-            raise type(rejected[1])(str(rejected[1]))
-        # Shielded: one waiter that leaves must not take the answer from the others.
-        found = await asyncio.shield(self._flight(key, presented, renewal=False))
+        self._insist_not_rejected(key, presented)
+        found = await self._awaited(key, presented)
         # It may have ended since it landed, before it was our turn.
         self._insist_living(found, presented, now)
+        insist_inside(found, presented)
         return found
+
+    def _insist_not_rejected(self, key: bytes, presented: Presented) -> None:
+        here = (_at(key, presented), _at(self._credential(presented), presented))
+        rejected = self._rejected.find(key)
+        for place in here:
+            rejected = rejected or self._rejected_here.find(place)
+        if rejected is not None:
+            FOUND_IN["refused"].inc()
+            raise rejected
+
+    async def _awaited(self, key: bytes, presented: Presented) -> Passport:
+        """What is fetched, for all who wait for it; shielded, as one that leaves must not take it
+        from the others.
+        """
+        joined = key in self._flights
+        try:
+            return await asyncio.shield(self._flight(key, presented, renewal=False))
+        except (WorkspaceRejected, AddressRejected):
+            if not joined:
+                raise
+        except Refusal as refusal:
+            if not joined or refusal.status != 429:
+                raise
+        # That was the answer to the address that asked first, and is none to another.
+        self._insist_not_rejected(key, presented)
+        place = _at(key, presented)
+        return await asyncio.shield(self._flight(key, presented, renewal=False, place=place))
 
     async def close(self) -> None:
         """End what is under way."""
@@ -108,20 +136,23 @@ class Principals:
         await asyncio.gather(*self._flights.values(), return_exceptions=True)
         await self._shared.close()
 
-    def _flight(self, key: bytes, presented: Presented, *, renewal: bool) -> asyncio.Task[Passport]:
-        flight = self._flights.get(key)
+    def _flight(
+        self, key: bytes, presented: Presented, *, renewal: bool, place: bytes = b""
+    ) -> asyncio.Task[Passport]:
+        name = place or key
+        flight = self._flights.get(name)
         if flight is None:
             if not renewal:
                 self._backoff.begin(presented)
             flight = asyncio.create_task(self._fetch(key, presented, renewal=renewal))
-            self._flights[key] = flight
-            flight.add_done_callback(lambda done: self._landed(key, done))
+            self._flights[name] = flight
+            flight.add_done_callback(lambda done: self._landed(name, done))
             if not renewal:
                 flight.add_done_callback(lambda _: self._backoff.ended(presented))
         return flight
 
-    def _landed(self, key: bytes, flight: asyncio.Task[Passport]) -> None:
-        self._flights.pop(key, None)
+    def _landed(self, name: bytes, flight: asyncio.Task[Passport]) -> None:
+        self._flights.pop(name, None)
         if flight.cancelled():
             return
         problem = flight.exception()
@@ -134,20 +165,12 @@ class Principals:
             if not renewal and (shared := await self._from_redis(presented)) is not None:
                 FOUND_IN["redis"].inc()
                 return self._keep(key, shared, epoch)
-            if not renewal:
-                await self._backoff.consult(presented)
-            begun = self._clock()
-            passport = await self._exchange(presented)
-            if self.revocations.outdates(passport, begun):
-                # What changed while the question was under way, the next answer knows.
-                begun = self._clock()
-                passport = await self._exchange(presented)
-            self._insist_living(passport, presented, begun)
+            if renewal:
+                passport = await self._exchanged(presented)
+            else:
+                passport = await self._admitted(key, presented)
         except Rejected as rejected:
-            self._note_rejected(key, rejected)
-            # Here and not where it is waited for: what many share is one guess.
-            if not renewal and not isinstance(rejected, WorkspaceRejected):
-                await self._backoff.failed(presented)
+            self._note_rejected(key, presented, rejected)
             raise
         except Refusal:
             if renewal:
@@ -158,6 +181,42 @@ class Principals:
         await self._backoff.succeeded(presented)
         self._shared.write(presented, passport)
         return self._keep(key, passport, epoch)
+
+    async def _admitted(self, key: bytes, presented: Presented) -> Passport:
+        """Auth's answer, unless too much was refused lately of its address or credential.
+
+        Refusals are counted here and not where they are waited for: what many share is one guess.
+        """
+        credential = self._credential(presented)
+        before = self._passports.get(key)
+        # One that has ended since tells as well that the credential is no stranger's guess.
+        familiar = before or self._passports.get(credential)
+        if familiar is None:
+            self._strangers.check(presented.address)
+        else:
+            insist_inside(familiar, presented)
+        await self._backoff.consult(presented)
+        try:
+            if before is not None or not presented.workspace:
+                return await self._exchanged(presented)
+            with self._workspaces.asked(credential):
+                return await self._exchanged(presented)
+        except WorkspaceRejected:
+            raise
+        except Rejected:
+            self._strangers.failed(presented.address)
+            await self._backoff.failed(presented)
+            raise
+
+    async def _exchanged(self, presented: Presented) -> Passport:
+        begun = self._clock()
+        passport = await self._exchange(presented)
+        if self.revocations.outdates(passport, begun):
+            # What changed while the question was under way, the next answer knows.
+            begun = self._clock()
+            passport = await self._exchange(presented)
+        self._insist_living(passport, presented, begun)
+        return passport
 
     async def _from_redis(self, presented: Presented) -> Passport | None:
         if self._clock() > self.confirmation.trusted_until:
@@ -194,13 +253,31 @@ class Principals:
             self._passports.put(key, passport)
         return passport
 
-    def _note_rejected(self, key: bytes, rejected: Rejected) -> None:
+    def _credential(self, presented: Presented) -> bytes:
+        """The key of the credential in no workspace that a request names."""
+        return replace(presented, workspace="").key(self._pepper)
+
+    def _note_rejected(self, key: bytes, presented: Presented, rejected: Rejected) -> None:
+        credential = self._credential(presented)
+        if isinstance(rejected, AddressRejected):
+            # Of all its workspaces, but from there alone: others go on using it.
+            self._rejected_here.note(_at(credential, presented), rejected)
+        elif isinstance(rejected, WorkspaceRejected):
+            self._passports.drop(key)
+            self._rejected_here.note(_at(key, presented), rejected)
+        else:
+            self._passports.drop(credential)
+            self._end(key, rejected)
+
+    def _end(self, key: bytes, rejected: Rejected) -> None:
         self._passports.drop(key)
-        self._rejected[key] = (self._clock() + REJECTED_SECONDS, rejected)
-        self._rejected.move_to_end(key)
-        if len(self._rejected) > MOST_REJECTED:
-            self._rejected.popitem(last=False)
+        self._rejected.note(key, rejected)
 
     def _forget_everything(self) -> None:
         self._epoch += 1
         self._passports.clear()
+
+
+def _at(key: bytes, presented: Presented) -> bytes:
+    """A key at the address of a request."""
+    return key + presented.address.encode()

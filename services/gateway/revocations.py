@@ -60,9 +60,7 @@ class Revocations:
         if told.kind == "token":
             return self.token_revoked(told.id)
         if told.kind == "subject":
-            return self.access_changed(
-                told.tenant_no, told.id, told.version, active=told.active
-            )
+            return self.access_changed(told.tenant_no, told.id, told.version, active=told.active)
         if told.kind == "workspace":
             return self.workspace_deleted(told.tenant_no, int(told.id))
         return self.tenant_suspended(told.tenant_no, told.version)

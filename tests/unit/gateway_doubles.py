@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from libs.common.errors import Refusal, unavailable
 from services.gateway.credentials import Presented, Rejected
 from services.gateway.exchange import Passport
+from services.gateway.principals import Principals
+from services.gateway.shared_cache import SharedCache
 
 AUDIENCES = ("auth", "tracking", "registry")
 LIFE = 60.0
@@ -94,6 +96,24 @@ class StoreDouble:
             await asyncio.Event().wait()
         if self.trouble is not None:
             raise self.trouble
+
+
+class World:
+    """One gateway's cache with its clock, auth and Redis."""
+
+    def __init__(self, store: StoreDouble | None = None, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
+        self.auth = AuthDouble(self.clock)
+        self.store = store or StoreDouble()
+        self.shared = SharedCache(self.store, AUDIENCES, self.clock)
+        self.principals = Principals(self.auth, self.shared, self.clock)
+        self.principals.revocations.connected()
+        # Time goes on here without heartbeats; what that means is test_gateway_confirmation's.
+        self.principals.confirmation.trusted_until = float("inf")
+
+    def was_asked(self) -> bool:
+        """Whether auth was asked anything."""
+        return self.auth.asked > 0
 
 
 async def status_of(answer: "asyncio.Future[Passport] | object") -> int:

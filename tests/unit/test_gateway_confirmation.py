@@ -259,9 +259,7 @@ async def test_a_suspension_that_only_the_feed_tells_cuts_whole_requests_and_a_c
     None
 ):
     world = await World.connected()
-    with world.principals.open_requests.entered(
-        await world.principals.passport(ALICE)
-    ) as request:
+    with world.principals.open_requests.entered(await world.principals.passport(ALICE)) as request:
         request.attach(end=lambda: None, stage=lambda: "waits")
         world.feed.held = [Revocation(7, "subject", 1, "user:1", version=2)]
         world.confirmation.heartbeat(world.clock.now + AHEAD, 7)

@@ -7,16 +7,13 @@ import pytest
 
 from libs.common.errors import Refusal
 from services.gateway import passports as passports_module
-from services.gateway import principals as principals_module
+from services.gateway import rejections as rejections_module
 from services.gateway import revocations as revocations_module
 from services.gateway.credentials import Presented, WorkspaceRejected
-from services.gateway.principals import Principals
-from services.gateway.shared_cache import SharedCache
 from tests.unit.gateway_doubles import (
-    AUDIENCES,
-    AuthDouble,
     Clock,
     StoreDouble,
+    World,
     passport,
     status_of,
 )
@@ -24,20 +21,6 @@ from tests.waiting import eventually
 
 ALICE = Presented("Bearer", "mst_alice")
 BOB = Presented("Bearer", "mst_bob")
-
-
-class World:
-    """One gateway's cache with its clock, auth and Redis."""
-
-    def __init__(self, store: StoreDouble | None = None, clock: Clock | None = None) -> None:
-        self.clock = clock or Clock()
-        self.auth = AuthDouble(self.clock)
-        self.store = store or StoreDouble()
-        self.shared = SharedCache(self.store, AUDIENCES, self.clock)
-        self.principals = Principals(self.auth, self.shared, self.clock)
-        self.principals.revocations.connected()
-        # Time goes on here without heartbeats; what that means is test_gateway_confirmation's.
-        self.principals.confirmation.trusted_until = float("inf")
 
 
 async def test_a_credential_is_exchanged_once_for_its_life() -> None:
@@ -215,7 +198,7 @@ async def test_revocations_are_forgotten_when_nothing_minted_before_can_live() -
 
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passports_module, "MOST_PASSPORTS", 10)
-    monkeypatch.setattr(principals_module, "MOST_REJECTED", 10)
+    monkeypatch.setattr(rejections_module, "MOST_REJECTED", 10)
     world = World()
     for number in range(30):
         await world.principals.passport(Presented("Bearer", f"good-{number}"))

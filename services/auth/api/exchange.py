@@ -2,8 +2,8 @@
 
 It differs from the RFC in two extensions. Where several audiences are asked for, the answer holds
 `principals`, a token for each, as a principal is for one audience only. And a password is a subject
-token of a type of ours, beside the `login` as it was typed and the `client_address` it came from. It
-answers services alone: the gateway has no route to it.
+token of a type of ours, beside the `login` as it was typed. With both comes the `client_address`: a
+token is good within its networks only. It answers services alone: the gateway has no route to it.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from services.auth.commands.exchange import (
     exchange_principal,
     exchange_secret,
 )
-from services.auth.model.credential import CredentialRefused
+from services.auth.model.credential import AddressRefused, CredentialRefused
 from services.auth.model.workspaces import WorkspaceRefused
 from services.auth.state import State
 
@@ -63,6 +63,7 @@ class _RefusedError(Exception):
         status: int = 400,
         credential: bool = False,
         workspace: bool = False,
+        address: bool = False,
     ) -> None:
         super().__init__(description)
         self.error = error
@@ -70,12 +71,13 @@ class _RefusedError(Exception):
         self.status = status
         self.credential = credential
         self.workspace = workspace
+        self.address = address
 
 
 class Form(msgspec.Struct, frozen=True):
     """A request for an exchange; `workspace` is '' for the credential's own.
 
-    `login` and `client_address` come with a password alone.
+    `login` comes with a password alone; `client_address` is where the credential came from.
     """
 
     subject_token: str
@@ -107,6 +109,8 @@ async def exchange_token(call: Call) -> Response:
             raise _RefusedError("invalid_client", "unknown client or wrong secret", status=401)
         form = _form_of(await _read(call.request), state.audiences)
         exchanged = await _exchange(call, state, client, form)
+    except AddressRefused as refused:
+        return _answer_refused(_RefusedError("invalid_request", str(refused), address=True))
     except CredentialRefused as refused:
         return _answer_refused(_RefusedError("invalid_request", str(refused), credential=True))
     except WorkspaceRefused as refused:
@@ -122,7 +126,12 @@ async def _exchange(call: Call, state: State, client: str, form: Form) -> Exchan
         raise _RefusedError("unauthorized_client", "only the gateway sees users' credentials")
     if form.subject_token_type == OPAQUE:
         return await exchange_secret(
-            database, state.keys, form.subject_token, form.audiences, form.workspace
+            database,
+            state.keys,
+            form.subject_token,
+            form.audiences,
+            form.workspace,
+            address=form.client_address,
         )
     if form.subject_token_type == SIGN_IN:
         return await _sign_in(database, state, form)
@@ -226,6 +235,8 @@ def _answer_refused(refused: _RefusedError) -> Response:
         body["credential_refused"] = True
     if refused.workspace:
         body["workspace_refused"] = True
+    if refused.address:
+        body["address_refused"] = True
     response = _json(body, refused.status)
     if refused.status == 401:
         response.headers["www-authenticate"] = 'Basic realm="maestro-services"'

@@ -55,12 +55,18 @@ class SignIn:
 
 
 async def exchange_secret(
-    database: Database, keys: KeyRing, secret: str, audiences: Sequence[str], workspace: str = ""
+    database: Database,
+    keys: KeyRing,
+    secret: str,
+    audiences: Sequence[str],
+    workspace: str = "",
+    *,
+    address: str = "",
 ) -> Exchanged:
-    """Principals for a presented token in a workspace, '' for the token's own.
+    """Principals for a token presented at an address, in a workspace, '' for the token's own.
 
     Raises CredentialRefused with what is wrong with the token, WorkspaceRefused where it may not
-    enter the workspace.
+    enter the workspace: who stands outside of the token's networks does not learn which there are.
     """
     if not is_well_formed(secret):
         raise CredentialRefused(MALFORMED)
@@ -72,7 +78,7 @@ async def exchange_secret(
     if found is None:
         raise CredentialRefused(UNKNOWN)
     tenant_no, token_id = found
-    known = await _used(database, tenant_no, str(token_id))
+    known = await _used(database, tenant_no, str(token_id), address)
     return await _mint_all(await _entering(database, known, workspace), keys, audiences)
 
 
@@ -149,13 +155,20 @@ def _tenant_meant(tenants: Mapping[str, int], name: str | None) -> int:
     return next(iter(tenants.values()))
 
 
-async def _used(database: Database, tenant_no: int, actor: str) -> Credential:
-    """The living credential; a silent write besides, as its last use interests nobody else."""
+async def _used(
+    database: Database, tenant_no: int, actor: str, address: str | None = None
+) -> Credential:
+    """The living credential; a silent write besides, as its last use interests nobody else.
+
+    With an `address` it must be within the credential's networks.
+    """
     async with database.transaction(tenant_no) as connection:
         known = await _known(connection, tenant_no, actor)
         if known is None:
             raise CredentialRefused(UNKNOWN)
         known.insist_usable()
+        if address is not None:
+            known.insist_from(address)
         if known.last_use_is_stale:
             await note_use(connection, tenant_no, UUID(actor))
     return known

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 from typing import Final
 from uuid import UUID
 
@@ -52,6 +53,10 @@ class CredentialRefused(Exception):
     """A credential that is not accepted; the message tells its holder why."""
 
 
+class AddressRefused(CredentialRefused):
+    """A credential that is not accepted from the address it came from."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A token, or a sign-in with a password, with the member and the tenant it speaks for.
@@ -97,6 +102,20 @@ class Credential:
             raise CredentialRefused("its holder is no member of the tenant any more")
         if "suspended" in (self.tenant_status, self.user_status, self.membership_status):
             raise CredentialRefused("the account is suspended")
+
+    def insist_from(self, address: str) -> None:
+        """Raise AddressRefused unless the credential may be used from there."""
+        if self.networks and not _inside(address, self.networks):
+            told = address or "(unknown)"
+            raise AddressRefused(f"it is bound to networks that your address {told} is not in")
+
+
+def _inside(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    return any(found in ip_network(network) for network in networks)
 
 
 UNKNOWN: Final = "no such token here; it may belong to another installation"

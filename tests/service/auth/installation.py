@@ -111,6 +111,7 @@ class Auth:
         kind: str = OPAQUE,
         client: str = "gateway",
         workspace: str = "",
+        address: str = "192.0.2.9",
     ) -> Reply:
         """Exchange a token, or with `kind` a principal, for principals of `audiences`."""
         form = [
@@ -118,6 +119,7 @@ class Auth:
             ("subject_token", subject_token),
             ("subject_token_type", kind),
             ("workspace", workspace),
+            ("client_address", address),
         ]
         return await self.post_form(
             form + [("audience", audience) for audience in audiences], client=client

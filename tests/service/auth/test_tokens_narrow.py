@@ -116,6 +116,28 @@ async def test_networks_are_told_to_the_gateway_and_passed_on_to_what_is_made_th
         assert (refused.status, "networks:" in said(refused)["detail"]) == (400, True), wider
 
 
+async def test_outside_its_networks_a_token_tells_no_workspace_and_is_not_noted_as_used(
+    auth: Auth,
+) -> None:
+    bound = await made(auth, auth.first_token, networks=["192.0.2.0/24"])
+    for address in ("198.51.100.1", "2001:db8::1", "", "nonsense"):
+        answers = []
+        for workspace in ("", "default", "no-such-place"):
+            reply = await auth.exchange(
+                bound["token"], "auth", "tracking", workspace=workspace, address=address
+            )
+            answers.append((reply.status, said(reply)))
+        assert answers == [answers[0]] * 3, address
+        assert answers[0][0] == 400
+        assert answers[0][1]["address_refused"]
+    listed = said(await auth.ask(auth.first_token, "GET", TOKENS))["tokens"]
+    (shown,) = [one for one in listed if one["id"] == bound["id"]]
+    assert shown["last_used_at"] is None
+    inside = await auth.exchange(bound["token"], "auth", workspace="no-such-place")
+    assert said(inside)["workspace_refused"]
+    assert "address_refused" not in said(inside)
+
+
 async def test_a_rotated_token_works_beside_the_new_one_until_the_overlap_is_over(
     auth: Auth,
 ) -> None:

@@ -29,13 +29,14 @@ async def slowing(auth: Auth, **environment: str) -> AsyncIterator[Front]:
         yield front
 
 
-async def tried(front: Front, user: str, password: str, place: str) -> Reply:
+async def tried(front: Front, user: str, password: str, place: str, workspace: str = "") -> Reply:
     """A request with a user name and a password, from somewhere."""
 
     async def through_a_proxy(scope: Scope, receive: Receive, send: Send) -> None:
         await front.app({**scope, "client": ("203.0.113.9", 1)}, receive, send)
 
     sent = [("host", "localhost"), basic(user, password), ("x-forwarded-for", place)]
+    sent += [("x-mlflow-workspace", workspace)] if workspace else []
     return await call(through_a_proxy, "GET", RUNS, headers=sent, timeout=60)
 
 

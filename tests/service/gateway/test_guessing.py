@@ -142,6 +142,10 @@ async def test_a_token_is_refused_from_outside_its_networks_at_each_request(auth
             assert reply.status == status, place
             if status == 401:
                 assert "networks that your address" in decoded(reply)["message"]
+        # From outside one does not learn which workspaces there are.
+        for place, expected in (("192.0.4.9", 401), ("192.0.2.9", 404), ("192.0.4.9", 401)):
+            reply = await tried(front, "any", token, place, workspace="no-such-place")
+            assert reply.status == expected, place
         # Straight, without the proxy, the header is anybody's.
         reply = await front.ask(token=token, headers=[("x-forwarded-for", "192.0.2.9")])
         assert reply.status == 401
