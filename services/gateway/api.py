@@ -12,6 +12,7 @@ from libs.common.http.manners import Manners
 from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.service import Running
 from libs.common.telemetry import metrics
+from libs.common.telemetry.logs import log_tenant
 from libs.common.workspaces import check_name
 from services.gateway.addresses import Networks, client_address, inside
 from services.gateway.credentials import presented
@@ -53,6 +54,8 @@ class Gateway:
         if climbs(path):
             raise invalid("Invalid path")
         passport = None if route.public else await self._passport(scope)
+        if passport is not None:
+            log_tenant(passport.tenant_no)
         work = work_of(route, scope["method"], path)
         needs = self.limits.needs(passport, work)
         body = within_plan(receive, scope["headers"], needs.plan)

@@ -9,7 +9,7 @@ from libs.common.bus.link import Broker, leave
 from libs.common.bus.watch import Progress, Stalled
 from libs.common.events.envelope import Malformed, Unheard, open_event
 from libs.common.service import Running, Subscription
-from libs.common.telemetry.logs import logger
+from libs.common.telemetry.logs import logger, tenant_of_lines
 
 _log = logger(__name__)
 
@@ -68,7 +68,8 @@ class Broadcast:
             event = open_event(self._topics[topic], headers, value)
             handler = self._subscription.handler_of(type(event.fact))
             if handler is not None:
-                await handler(self._running, event)
+                with tenant_of_lines(event.tenant_no):
+                    await handler(self._running, event)
         except Unheard:
             return
         except Malformed as problem:

@@ -24,7 +24,7 @@ from libs.common.events.inbox import take
 from libs.common.events.outbox import Caused, UnitOfWork
 from libs.common.failpoints import reach
 from libs.common.service import Running, Subscription
-from libs.common.telemetry.logs import logger
+from libs.common.telemetry.logs import logger, tenant_of_lines
 from libs.common.telemetry.metrics import MESSAGE_RETRIES, MESSAGES_HANDLED
 
 TRIES: Final = 4
@@ -172,11 +172,12 @@ class Work:
         return outcomes, facts_left
 
     async def _handle(self, work: UnitOfWork, event: Event) -> None:
-        with self._running.tracing.span(
+        span = self._running.tracing.span(
             f"{self._group} {event.type}",
             parent=event.traceparent,
             attributes={"messaging.system": "kafka", "messaging.destination.name": event.topic},
-        ):
+        )
+        with span, tenant_of_lines(event.tenant_no):
             await self._subscription.handler_of(type(event.fact))(work, event)
 
     async def _bury(self, record: ConsumerRecord, reason: str) -> None:

@@ -19,7 +19,7 @@ from libs.common.errors import Refusal, late, too_large
 from libs.common.http.idle import Patience
 from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
 from libs.common.http.wire import error_body
-from libs.common.telemetry.logs import logger
+from libs.common.telemetry.logs import logger, tenant_of_lines
 from libs.common.telemetry.metrics import REQUESTS_OPEN, answered
 from libs.common.telemetry.tracing import Tracing
 
@@ -72,7 +72,8 @@ class Manners:
                 parent=headers.get(b"traceparent", b"").decode("latin-1"),
                 attributes={"http.request.method": scope["method"], "url.path": scope["path"]},
             ) as span:
-                await self._guarded(scope, receive, answer, headers)
+                with tenant_of_lines():
+                    await self._guarded(scope, receive, answer, headers)
                 if span is not None:
                     span.set_attribute("http.response.status_code", answer.status)
                     span.update_name(f"{self._service} {scope.get('route_name', 'unknown')}")

@@ -14,6 +14,7 @@ from libs.common.access.permissions import PERMISSIONS
 from libs.common.errors import denied
 from libs.common.principal import PRINCIPAL_HEADER, Principal
 from libs.common.service import Running
+from libs.common.telemetry.logs import log_tenant
 
 PUBLIC: Final = "public"
 BOTH: Final = ("/api", "/ajax-api")
@@ -144,4 +145,5 @@ async def principal_of(running: Running, headers: Mapping[str, str]) -> Principa
             "The platform's operator is a member of no tenant and may manage tenants only"
             " (/api/maestro/v1/tenants). Use a member's token for this."
         )
+    log_tenant(caller.tenant_no)
     return replace(caller, rights=await running.authority.rights(caller))

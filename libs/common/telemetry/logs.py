@@ -1,14 +1,19 @@
-"""Structured logs: one JSON object a line on standard error, with the trace it belongs to."""
+"""Structured logs: one JSON object a line on standard error, with its trace and its tenant."""
 
 import logging
 import sys
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
 
 import structlog
 from opentelemetry import trace
 
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "credential", "principal")
+
+# Whose work is done now; None where it is nobody's, or not known yet.
+_TENANT: Final[ContextVar[int | None]] = ContextVar("tenant_no", default=None)
 
 
 def open_logs(*, level: str = "INFO") -> None:
@@ -18,6 +23,7 @@ def open_logs(*, level: str = "INFO") -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_tenant,
         _add_trace,
         _hide_secrets,
         structlog.processors.format_exc_info,
@@ -49,6 +55,29 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     """The logger of a module."""
     bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return bound
+
+
+def log_tenant(tenant_no: int) -> None:
+    """Put a tenant's number on every line from now to the end of the enclosing `tenant_of_lines`."""
+    _TENANT.set(tenant_no)
+
+
+@contextmanager
+def tenant_of_lines(tenant_no: int | None = None) -> Iterator[None]:
+    """What is logged in the block is of this tenant, or of the one that `log_tenant` names in it."""
+    before = _TENANT.set(_TENANT.get() if tenant_no is None else tenant_no)
+    try:
+        yield
+    finally:
+        _TENANT.reset(before)
+
+
+def add_tenant(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor of structlog: the tenant, unless the line names one itself."""
+    tenant_no = _TENANT.get()
+    if tenant_no is not None:
+        event.setdefault("tenant_no", tenant_no)
+    return event
 
 
 def _add_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
