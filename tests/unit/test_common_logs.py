@@ -2,17 +2,24 @@
 
 import asyncio
 from collections.abc import Iterator, MutableMapping
+from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 from opentelemetry import trace
 
+from libs.common.bus.broadcast import Broadcast
+from libs.common.bus.work import Work
+from libs.common.events.envelope import Event, open_event
 from libs.common.http.calling import call
 from libs.common.http.manners import Limits, Manners
 from libs.common.http.types import Receive, Scope, Send
+from libs.common.service import Subscription
 from libs.common.telemetry.logs import add_tenant, log_tenant, logger, tenant_of_lines
 from libs.common.telemetry.tracing import Tracing
+from tests.unit.test_common_envelope import THINGS, ThingCreated, sent
 
 Line = MutableMapping[str, Any]
 
@@ -57,6 +64,32 @@ async def test_every_line_of_a_request_names_its_tenant_and_none_after_it(
         ("request_failed", 7),
         ("afterwards", None),
     ]
+
+
+@pytest.mark.parametrize("kind", [Work, Broadcast])
+async def test_what_the_handler_of_an_event_logs_names_the_events_tenant(
+    lines: list[Line], kind: Any
+) -> None:
+    heard: list[int] = []
+
+    async def handler(_: Any, event: Event) -> None:
+        logger("test").info("handled")
+        heard.append(event.tenant_no)
+
+    subscription = Subscription("ears", (THINGS,), {ThingCreated: handler})
+    running: Any = SimpleNamespace(name="test", tracing=Tracing(trace.NoOpTracer(), enabled=False))
+    body = msgspec.json.encode(ThingCreated(version=3, thing="a"))
+    broker: Any = None
+    if kind is Work:
+        event, work = open_event(THINGS, sent(tenant_no=9), body), Work
+        nothing: Any = None
+        await work(running, subscription, broker, nothing)._handle(nothing, event)
+    else:
+        ears = Broadcast(running, subscription, broker)
+        await ears._hear(THINGS.name, sent(tenant_no=9), body)
+    logger("test").info("afterwards")
+    assert heard == [9]
+    assert [one.get("tenant_no") for one in lines] == [9, None]
 
 
 async def test_requests_at_once_and_one_inside_another_keep_their_own(lines: list[Line]) -> None:

@@ -12,9 +12,9 @@ from services.gateway.exchange import Passport
 from services.gateway.open_requests import OpenRequest
 from services.gateway.passports import Passports
 from services.gateway.revocations import Revocations
-from tests.unit.gateway_doubles import passport, status_of
+from tests.unit.gateway_doubles import World, passport, status_of
 from tests.unit.test_gateway_forwarding import CHUNK, Downloading, Uploading, put
-from tests.unit.test_gateway_principals import ALICE, BOB, World
+from tests.unit.test_gateway_principals import ALICE, BOB
 from tests.waiting import eventually
 
 HEADERS = {"an upload": (b"content-length", b"1000"), "a download": (b"accept", b"*/*")}

@@ -35,9 +35,14 @@ async def free(auth: Auth) -> AsyncIterator[None]:
 
 
 async def on_plan(auth: Auth, plan: str) -> None:
-    """Put the first tenant on a plan, in a database where nobody else is."""
+    """Put the first tenant on a plan, in a database where nobody else is; no gateway of an earlier
+    test has left in Redis that it was on another one.
+    """
     async with auth.running.database.transaction(1) as connection:
         await connection.execute("UPDATE tenants SET plan = $1 WHERE tenant_no = 1", plan)
+    async with RedisClient.from_url(auth.environment["MAESTRO_REDIS_URL"]) as store:
+        async for name in store.scan_iter("gateway:passport:*"):
+            await store.delete(name)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
