@@ -94,6 +94,7 @@ async def delete_workspace(
     """
     rules.check_deletable(name, mode)
     found = await managed(running, principal, name)
+    rules.insist_may_clear(principal.rights, found, mode)
     if mode in (rules.RESTRICT, rules.SET_DEFAULT):
         held = await contents_of(running, keys, principal, found)
         if mode == rules.RESTRICT:
