@@ -99,6 +99,17 @@ def check_places(artifact_root: str | None, archive: tuple[str | None, str | Non
         raise invalid("trace_archival_config cannot be specified: this server archives no traces.")
 
 
+def insist_room(tenant: Tenant, workspaces: int) -> None:
+    """Refuse one more workspace where the plan's number is reached."""
+    most = tenant.limits.workspaces if tenant.limits is not None else 0
+    if most and workspaces >= most:
+        raise denied(
+            f"The plan {tenant.plan!r} holds {most} workspaces, 'default' and those being deleted"
+            f" among them, and there are {workspaces}. Delete some, or ask the platform's operator"
+            " for another plan."
+        )
+
+
 def still_holds(name: str, contents: Contents) -> Refusal:
     """A workspace that must be empty is not."""
     return Refusal(
