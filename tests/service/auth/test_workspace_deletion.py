@@ -71,16 +71,16 @@ async def test_a_deletion_takes_what_it_does_to_the_contents(
     """Moving leaves denials behind and comes to a place with a rule of names of its own."""
     await ask(auth, "POST", body={"name": "guarded"})
     number = (await rows(auth))["guarded"]["workspace_id"]
-    owner, manager = await join(auth, "owner"), await join(auth, None)
+    owner, keeper = await join(auth, "owner"), await join(auth, None)
     there = {"kind": "workspace", "workspace_id": number}
-    await grant(owner, manager, **there, permissions=["workspace.read", "workspace.manage"])
+    await grant(owner, keeper, **there, permissions=["workspace.read", "workspace.manage"])
     lacks = {
         "RESTRICT": ("experiment.read", "model.manage", "experiment.create", "model.register"),
         "SET_DEFAULT": ("run.read", "experiment.manage", "experiment.create", "model.register"),
         "CASCADE": ("experiment.delete", "model.delete"),
     }
     for mode, missing in lacks.items():
-        reply = await ask(auth, "DELETE", "guarded", query=f"mode={mode}", token=manager.token)
+        reply = await ask(auth, "DELETE", "guarded", query=f"mode={mode}", token=keeper.token)
         status, code, message = told(reply)
         assert (status, code) == (403, "PERMISSION_DENIED")
         for permission in missing:
@@ -98,8 +98,8 @@ async def test_a_deletion_takes_what_it_does_to_the_contents(
     assert "takes experiment.delete on all of workspace 'guarded'" in told(reply)[2]
     assert not owners["tracking"].callers
 
-    await grant(owner, manager, **there, role="admin")
-    reply = await ask(auth, "DELETE", "guarded", query="mode=CASCADE", token=manager.token)
+    await grant(owner, keeper, **there, role="admin")
+    reply = await ask(auth, "DELETE", "guarded", query="mode=CASCADE", token=keeper.token)
     assert reply.status == 204
 
 
