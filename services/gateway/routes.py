@@ -34,7 +34,15 @@ class Route:
 
 _TRACKING: Final = ("experiments", "runs", "metrics", "logged-models", "artifacts")
 _REGISTRY: Final = ("registered-models", "model-versions")
-_AUTH: Final = ("tokens", "password", "tenants", "members", "invitations", "service-accounts")
+_AUTH: Final = (
+    "tokens",
+    "password",
+    "tenants",
+    "operator",
+    "members",
+    "invitations",
+    "service-accounts",
+)
 _PREFIXES: Final = ("/api", "/ajax-api")
 
 _BOTH_PREFIXES: Final[Mapping[str, Route]] = {

@@ -229,6 +229,8 @@ def test_a_workspace_is_entered_by_whoever_may_do_something_in_it() -> None:
         workspace_id=1,
     )
     assert not rights(in_one, allow("model.read"), closed).enters(1)
+    assert rights(in_one, allow("model.read"), closed).enters(2)
+    assert not rights(in_one, closed, scopes=("run.read",)).enters(1)
 
 
 def test_what_is_held_on_the_whole() -> None:

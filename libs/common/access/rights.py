@@ -55,6 +55,8 @@ class Rights:
     until: float
     _permitted: int = 0
     _selections: dict[tuple[str, int], Selection] = field(default_factory=dict)
+    # The workspaces that rules of an effect are about, so that many are told apart at once.
+    _places: dict[str, frozenset[int]] = field(default_factory=dict)
     # One copy of each set of names, as many permissions are about the same.
     _names: dict[Names, Names] = field(default_factory=dict)
 
@@ -130,17 +132,25 @@ class Rights:
 
     def enters(self, workspace_id: int) -> bool:
         """Whether anything at all is allowed in a workspace: its name is then no secret."""
-        if (
-            self.status != "active"
-            or self.selection("workspace.read", workspace_id).denied.everything
-        ):
+        if self.status != "active" or self.kept_out(workspace_id):
             return False
-        return any(
-            rule.effect == "allow"
-            and (rule.kind == "tenant" or rule.workspace_id == workspace_id)
-            and mask(rule.permissions) & self._permitted & _ON_RESOURCES
-            for rule in self.rules
-        )
+        return not self._of("allow").isdisjoint((ANY_WORKSPACE, workspace_id))
+
+    def kept_out(self, workspace_id: int) -> bool:
+        """Whether `workspace.read` is denied there, whatever the credential's scopes are."""
+        return not self._of("deny").isdisjoint((ANY_WORKSPACE, workspace_id))
+
+    def _of(self, effect: str) -> frozenset[int]:
+        """The workspaces that rules open or close, with ANY_WORKSPACE for all of them."""
+        if effect not in self._places:
+            opens = self._permitted & _ON_RESOURCES
+            bits = opens if effect == "allow" else BIT["workspace.read"]
+            self._places[effect] = frozenset(
+                ANY_WORKSPACE if rule.kind == "tenant" else rule.workspace_id
+                for rule in self.rules
+                if rule.effect == effect and mask(rule.permissions) & bits
+            )
+        return self._places[effect]
 
     def decide(self, permission: str, workspace_id: int, name: str, owner: str = "") -> Decision:
         """As `allows`, with the rule that decided."""

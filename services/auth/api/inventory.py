@@ -62,4 +62,5 @@ def _body(row: InventoryRow) -> InventoryTokenBody:
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
         rotated_from=row.rotated_from,
+        issued_by=row.issued_by,
     )

@@ -7,20 +7,31 @@ from libs.common.database import Database
 from libs.common.workspaces import DEFAULT_ID, DEFAULT_NAME, no_workspace
 from services.auth.model.credential import Credential
 from services.auth.model.workspaces import WorkspaceRefused
-from services.auth.queries.access import access_of
+from services.auth.queries.access import access_of, accesses_of
 from services.auth.queries.workspaces import active_workspace
 
 
-def insist_stands(known: Credential) -> None:
-    """Raise WorkspaceRefused where the credential's own workspace was deleted.
+async def insist_own(database: Database, known: Credential) -> None:
+    """Raise WorkspaceRefused where the credential's own workspace was deleted, or is closed to its
+    holder by a denial of `workspace.read`.
 
-    Whether its holder may enter it is not asked: what one may not see there is not shown.
+    Whether anything is allowed there is not asked: what one may not see there is not shown.
     """
-    if not known.workspace_stands:
+    if not known.workspace_stands or await _is_kept_out(database, known):
         raise WorkspaceRefused(
             f"{no_workspace(known.workspace).message}. It was this credential's own: name another"
             " one with MLFLOW_WORKSPACE (the header X-MLFLOW-WORKSPACE)."
         )
+
+
+async def _is_kept_out(database: Database, known: Credential) -> bool:
+    async with database.reading(known.tenant_no) as connection:
+        place = (known.workspace_id, "")
+        found = await accesses_of(connection, known.tenant_no, [known.user_id], place)
+    told = found.get(known.user_id)
+    if told is None:
+        return True
+    return compile_rights(told.access, told.version, known.scopes).kept_out(known.workspace_id)
 
 
 async def entered(database: Database, known: Credential, name: str) -> Credential:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from libs.common.database import Connection, Database
 from libs.common.principal import Principal
-from services.auth.commands.entering import entered, insist_stands
+from services.auth.commands.entering import entered, insist_own
 from services.auth.keys import KeyRing
 from services.auth.model.credential import (
     CHANGED_SINCE,
@@ -139,8 +139,8 @@ async def _operating(database: Database, secret: str) -> Credential:
 async def _entering(database: Database, known: Credential, workspace: str) -> Credential:
     """The credential in the workspace that the request names, else in its own, which must stand."""
     if workspace:
-        known = await entered(database, known, workspace)
-    insist_stands(known)
+        return await entered(database, known, workspace)
+    await insist_own(database, known)
     return known
 
 

@@ -5,6 +5,7 @@ from libs.common.events.outbox import Recording, UnitOfWork, unit_of_work
 from libs.common.principal import Principal
 from services.auth.commands.access import access_changed, insist_owner_stays, rights_to_change
 from services.auth.commands.facts import grant_state, token_state, user_state
+from services.auth.commands.tokens import end_made
 from services.auth.model.holding import insist_holds, insist_lifts
 from services.auth.model.members import Member
 from services.auth.queries.access import access_of
@@ -67,8 +68,10 @@ async def _remove(work: UnitOfWork, found: Member) -> None:
     tenant_no = work.acting.tenant_no
     removed = await set_status(work.connection, tenant_no, found, "removed")
     assert removed is not None, "it was found and is held"
-    for stored in await revoke_tokens(work.connection, tenant_no, found.user_id):
+    ended = await revoke_tokens(work.connection, tenant_no, found.user_id)
+    for stored in ended:
         work.record(TokenRevoked(version=stored.version, token=token_state(stored)))
+    await end_made(work, [stored.token_id for stored in ended])
     for held in await grants_of(work.connection, tenant_no, found.user_id):
         work.record(GrantRevoked(version=held.version + 1, grant=grant_state(held)))
     await drop_grants(work.connection, tenant_no, found.user_id)

@@ -12,7 +12,7 @@ from services.auth.commands.tokens import networks_held, user_of
 from services.auth.model.credential import ALL_SCOPES, login_actor
 from services.auth.model.passwords import PasswordRefused, insist_acceptable
 from services.auth.passwords import Passwords
-from services.auth.queries.logins import Person, person_of_id
+from services.auth.queries.logins import Person, person_of_id, tenants_of
 from services.auth.queries.members import member
 from services.auth.store.passwords import set_password, touch_member
 from services.auth.store.revocations import note_revocation
@@ -36,6 +36,7 @@ async def change_password(
         raise invalid(f"new: choose another password, as {problem}.") from None
     if person.password_hash is None:
         await _insist_unbound(running, principal)
+        await _insist_nowhere_else(running, principal, person)
     else:
         await _insist_known(passwords, person, old)
     hashed = await passwords.hash(new)
@@ -58,6 +59,17 @@ async def _insist_unbound(running: Recording, principal: Principal) -> None:
         raise denied(
             "A first password can be set with a credential that has every scope and is not bound to"
             " networks; the one you use is narrower."
+        )
+
+
+async def _insist_nowhere_else(running: Recording, principal: Principal, person: Person) -> None:
+    """A password opens every tenant of a person, so a token of one must not set the first."""
+    tenants = await tenants_of(running.database, person.user_id)
+    if set(tenants.values()) - {principal.tenant_no}:
+        raise denied(
+            "You have no password yet and are a member of several tenants. A first password would"
+            " open all of them, so no token of one can set it: go on with tokens, or leave the other"
+            " tenants, set it then, and accept invitations to them again with it."
         )
 
 

@@ -18,6 +18,7 @@ from services.auth.model.members import OWNER, Tenant, known_plan
 from services.auth.queries.invitations import invitation, open_invitation_of
 from services.auth.queries.members import member, status_of_login
 from services.auth.queries.tenants import tenant_named
+from services.auth.store.access import raise_all_versions
 from services.auth.store.identity import add_tenant, lock_once
 from services.auth.store.invitations import mark_revoked
 from services.auth.store.members import rename_accounts
@@ -74,6 +75,9 @@ async def change_tenant(
         work.record(TenantChanged(version=after.version, tenant=tenant_state(after)))
         if after.name != before.name:
             await _rename_accounts(work, before.name, after.name)
+        if after.status != before.status:
+            # Services keep what a member may do by this version, and their status with it.
+            await raise_all_versions(work.connection, after.tenant_no)
         if after.status == "suspended":
             ended = str(after.tenant_id)
             await note_revocation(work.connection, after.tenant_no, "tenant", ended, after.version)

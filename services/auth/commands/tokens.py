@@ -2,22 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from libs.common.contracts.auth import TokenChanged, TokenIssued, TokenRevoked
 from libs.common.database import Connection
-from libs.common.errors import denied, invalid, missing
+from libs.common.errors import denied, invalid, missing, unauthenticated
 from libs.common.events.outbox import Recording, UnitOfWork, unit_of_work
 from libs.common.principal import Principal
 from services.auth.commands.facts import token_state
-from services.auth.model.credential import user_id_of, user_of_login
+from services.auth.model.credential import ALL_SCOPES, user_id_of, user_of_login
 from services.auth.model.secrets import digest, new_secret
 from services.auth.model.tokens import TokenRefused, days_of, most_days, networks_of, scopes_of
 from services.auth.queries.credentials import networks_of_token, plan_of
 from services.auth.queries.workspaces import stands
 from services.auth.store.identity import NewToken, StoredToken, add_token, has_token, revoke_token
 from services.auth.store.revocations import note_revocation
-from services.auth.store.tokens import LivingToken, cut_token_short, lock_living_token
+from services.auth.store.tokens import (
+    LivingToken,
+    cut_token_short,
+    hold_token,
+    lock_living_token,
+    pass_made_on,
+    revoke_made,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,14 @@ class IssuedToken:
 
     stored: StoredToken
     secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """The token that one is made with, and when that ends where it bounds the new one."""
+
+    issued_by: UUID | None = None
+    not_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +75,9 @@ async def issuing(
 ) -> IssuedToken:
     """A token that speaks for a user or service account, in a unit of work of the caller's.
 
-    It never gets more than the caller's own credential has: scopes, and networks.
+    It never gets more than the caller's own credential has: scopes, networks, and most often time.
     """
-    issued = await _add(work, principal, user_id, wanted)
+    issued = await _add(work, principal, user_id, wanted, await _origin(work, principal))
     work.record(TokenIssued(version=issued.stored.version, token=token_state(issued.stored)))
     return issued
 
@@ -71,9 +87,11 @@ async def rotate_token(
 ) -> IssuedToken:
     """Another secret for one of the caller's living tokens; the old one ends after the overlap.
 
-    The new one is like the old one, and lives as long as that did from its making on.
+    The new one is like the old one, and lives as long as that did from its making on. Rotated by
+    itself or signed in with a password, it has the old one's maker; by another token, that one.
     """
     async with unit_of_work(running, principal) as work:
+        origin = await _origin(work, principal)
         old = await lock_living_token(
             work.connection, principal.tenant_no, token_id, user_of(principal)
         )
@@ -83,8 +101,11 @@ async def rotate_token(
         wanted = WantedToken(
             old.name, min(old.days, most_days(plan)), old.scopes, old.networks, old.workspace_id
         )
-        issued = await _add(work, principal, old.user_id, wanted, rotated_from=token_id)
+        if origin.issued_by in (None, token_id):
+            origin = _Origin(old.issued_by, old.not_after)
+        issued = await _add(work, principal, old.user_id, wanted, origin, rotated_from=token_id)
         work.record(TokenIssued(version=issued.stored.version, token=token_state(issued.stored)))
+        await pass_made_on(work.connection, principal.tenant_no, token_id, issued.stored.token_id)
         await _end_after(work, old, overlap_hours)
     return issued
 
@@ -97,6 +118,15 @@ async def end_token(running: Recording, principal: Principal, token_id: UUID) ->
 async def end_any_token(running: Recording, principal: Principal, token_id: UUID) -> None:
     """Revoke a token of the caller's tenant, whoever's it is; doing it twice is no error."""
     await _end(running, principal, token_id, None)
+
+
+async def end_made(work: UnitOfWork, token_ids: Sequence[UUID]) -> None:
+    """End what was made with tokens that are revoked, and with that in turn."""
+    connection, tenant_no = work.connection, work.acting.tenant_no
+    while made := await revoke_made(connection, tenant_no, token_ids):
+        for stored in made:
+            work.record(TokenRevoked(version=stored.version, token=token_state(stored)))
+            await note_revocation(connection, tenant_no, "token", str(stored.token_id))
 
 
 async def networks_held(connection: Connection, principal: Principal) -> tuple[str, ...]:
@@ -114,10 +144,26 @@ async def _end(
         if stored is not None:
             work.record(TokenRevoked(version=stored.version, token=token_state(stored)))
             await note_revocation(work.connection, principal.tenant_no, "token", str(token_id))
+            await end_made(work, [token_id])
         elif await has_token(work.connection, principal.tenant_no, token_id, user_id):
             work.silent("it had been revoked before")
         else:
             raise missing(f"Token with id={token_id} not found")
+
+
+async def _origin(work: UnitOfWork, principal: Principal) -> _Origin:
+    """What a new token comes from; the token in use is not revoked until COMMIT.
+
+    It bounds the new one's life, unless the caller may make tokens for anybody for good.
+    """
+    if user_of_login(principal.actor) is not None:
+        return _Origin()
+    used = UUID(principal.actor)
+    ends = await hold_token(work.connection, principal.tenant_no, used)
+    if ends is None:
+        raise unauthenticated("The token you use has ended; use another one.")
+    free = principal.scopes == ALL_SCOPES and principal.rights.holds_all("token.manage", "tenant")
+    return _Origin(used, None if free else ends)
 
 
 async def _add(
@@ -125,6 +171,7 @@ async def _add(
     principal: Principal,
     user_id: UUID,
     wanted: WantedToken,
+    origin: _Origin,
     rotated_from: UUID | None = None,
 ) -> IssuedToken:
     secret, connection = new_secret(), work.connection
@@ -141,6 +188,8 @@ async def _add(
             expires_in_days=days_of(wanted.expires_in_days, plan),
             networks=networks_of(wanted.networks, held),
             rotated_from=rotated_from,
+            issued_by=origin.issued_by,
+            not_after=origin.not_after,
         )
     except TokenRefused as problem:
         raise invalid(f"{problem}.") from None

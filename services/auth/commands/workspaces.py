@@ -16,9 +16,15 @@ from services.auth.commands.facts import workspace_state
 from services.auth.keys import KeyRing
 from services.auth.model import workspaces as rules
 from services.auth.model.workspaces import Workspace
-from services.auth.queries.workspaces import active_workspace, active_workspaces, is_cleared
+from services.auth.queries.workspaces import (
+    active_workspace,
+    active_workspaces,
+    is_cleared,
+    workspaces_held,
+)
 from services.auth.store import workspaces as store
 from services.auth.store.revocations import note_revocation
+from services.auth.store.tenants import lock_tenant
 
 # How long a deletion waits for what it set going, so that it is seldom seen under way.
 CLEARED_WITHIN_SECONDS: Final = 10.0
@@ -59,6 +65,8 @@ async def create_workspace(
     rules.check_new_name(name)
     rules.check_description(description)
     async with unit_of_work(running, principal) as work:
+        tenant = await lock_tenant(work.connection, principal.tenant_no)
+        rules.insist_room(tenant, await workspaces_held(work.connection, principal.tenant_no))
         made = await store.add_workspace(work.connection, principal.tenant_no, name, description)
         if made is None:
             raise exists(f"Workspace '{name}' already exists.")
@@ -94,6 +102,7 @@ async def delete_workspace(
     """
     rules.check_deletable(name, mode)
     found = await managed(running, principal, name)
+    rules.insist_may_clear(principal.rights, found, mode)
     if mode in (rules.RESTRICT, rules.SET_DEFAULT):
         held = await contents_of(running, keys, principal, found)
         if mode == rules.RESTRICT:

@@ -10,10 +10,15 @@ ALTER TABLE users
     ADD COLUMN password_version int4 NOT NULL DEFAULT 0;
 
 -- networks: where a token may be used from, everywhere when empty. rotated_from: the token that this
--- one took the place of.
+-- one took the place of. issued_by: the token that it was made with, with which it is revoked; none
+-- where it was made signed in with a password. bound: it ends no later than that one, its successors
+-- too.
 ALTER TABLE tokens
     ADD COLUMN networks cidr[] NOT NULL DEFAULT '{}',
-    ADD COLUMN rotated_from uuid;
+    ADD COLUMN rotated_from uuid,
+    ADD COLUMN issued_by uuid,
+    ADD COLUMN bound boolean NOT NULL DEFAULT false;
+CREATE INDEX tokens_by_issuer ON tokens (tenant_no, issued_by) WHERE issued_by IS NOT NULL;
 
 -- lookup: found by a person who shows a password, before the tenant is known. Removed members are
 -- not in it.

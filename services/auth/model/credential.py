@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from libs.common.workspaces import DEFAULT_NAME
 
@@ -38,6 +38,14 @@ def login_actor(user_id: UUID, password_version: int) -> str:
     It ends with the password: the next one is of another version.
     """
     return f"login:{user_id}:{password_version}"
+
+
+def operator_actor(operator_id: UUID, digest: bytes) -> str:
+    """How an operator's token is named where a member's would be named by its id.
+
+    It ends with the token: another one has another digest.
+    """
+    return str(uuid5(operator_id, digest.hex()))
 
 
 def user_of_login(actor: str) -> UUID | None:

@@ -1,14 +1,26 @@
 """A tenant's workspaces: what is kept of them, and what cannot be asked for."""
 
+import time
 from dataclasses import dataclass
 from typing import Final
 
-from libs.common.errors import Refusal, invalid
-from libs.common.workspaces import DEFAULT_NAME, Contents, check_name
+from libs.common.access.permissions import PERMISSIONS
+from libs.common.access.rights import Rights
+from libs.common.errors import Refusal, denied, invalid
+from libs.common.workspaces import DEFAULT_ID, DEFAULT_NAME, Contents, check_name
+from services.auth.model.members import Tenant
 
 RESTRICT: Final = "RESTRICT"
 SET_DEFAULT: Final = "SET_DEFAULT"
 MODES: Final = (SET_DEFAULT, "CASCADE", RESTRICT)
+# What moves leaves the rules about it behind, and is its new owner's by name as if made there.
+_LEAVES: Final = tuple(
+    one.name
+    for one in PERMISSIONS.values()
+    if one.kind in ("experiment", "model") and one.name.endswith((".read", ".manage"))
+)
+_ARRIVES: Final = ("experiment.create", "model.register")
+_ENDS: Final = ("experiment.delete", "model.delete")
 LONGEST_DESCRIPTION: Final = 10_000
 # The client gets an error that it does not try again; MLflow's own status for it is 500.
 _INVALID_STATE: Final = 400
@@ -45,6 +57,30 @@ def check_deletable(name: str, mode: str) -> None:
         raise invalid(f"Invalid deletion mode '{mode}'. Must be one of: {', '.join(MODES)}")
 
 
+def insist_may_clear(rights: Rights, workspace: Workspace, mode: str) -> None:
+    """Refuse a deletion by who may not do to all of its contents what the deletion does to them.
+
+    RESTRICT counts as moving: what is made while it is under way moves.
+    """
+    if mode == "CASCADE":
+        needed = [(name, workspace.workspace_id, workspace.name) for name in _ENDS]
+    else:
+        needed = [(name, workspace.workspace_id, workspace.name) for name in _LEAVES]
+        needed += [(name, DEFAULT_ID, DEFAULT_NAME) for name in _ARRIVES]
+    now = round(time.time() * 1000)
+    lacking = [
+        f"{name} on all of workspace '{place}'"
+        for name, number, place in needed
+        if not rights.holds_all(name, "workspace", number, until=now)
+    ]
+    if lacking:
+        raise denied(
+            f"You may not delete workspace '{workspace.name}' with mode={mode}, which"
+            f" {'deletes' if mode == 'CASCADE' else 'moves'} what is in it: that takes"
+            f" {', '.join(lacking)}, with nothing there denied to you. Ask an admin of the tenant."
+        )
+
+
 def check_description(description: str | None) -> None:
     """Refuse a description that is too long to keep."""
     if description is not None and len(description) > LONGEST_DESCRIPTION:
@@ -61,6 +97,17 @@ def check_places(artifact_root: str | None, archive: tuple[str | None, str | Non
         )
     if any(part and part.strip() for part in archive):
         raise invalid("trace_archival_config cannot be specified: this server archives no traces.")
+
+
+def insist_room(tenant: Tenant, workspaces: int) -> None:
+    """Refuse one more workspace where the plan's number is reached."""
+    most = tenant.limits.workspaces if tenant.limits is not None else 0
+    if most and workspaces >= most:
+        raise denied(
+            f"The plan {tenant.plan!r} holds {most} workspaces, 'default' and those being deleted"
+            f" among them, and there are {workspaces}. Delete some, or ask the platform's operator"
+            " for another plan."
+        )
 
 
 def still_holds(name: str, contents: Contents) -> Refusal:

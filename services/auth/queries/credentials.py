@@ -45,6 +45,7 @@ class TokenRow:
     last_used_at: datetime | None
     revoked_at: datetime | None
     rotated_from: UUID | None
+    issued_by: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ async def tokens_of(connection: Connection, tenant_no: int, user_id: UUID) -> li
     rows = await connection.fetch(
         """
         SELECT token_id, name, scopes, networks::text[] AS networks, workspace_id, created_at,
-               expires_at, last_used_at, revoked_at, rotated_from
+               expires_at, last_used_at, revoked_at, rotated_from, issued_by
         FROM tokens WHERE tenant_no = $1 AND user_id = $2
         ORDER BY created_at DESC, token_id
         """,

@@ -5,7 +5,13 @@ from uuid import UUID
 
 from libs.common.contracts.plans import FIRST_PLAN
 from libs.common.database import Connection, Database
-from services.auth.model.credential import ALL_SCOPES, FIRST_WORKSPACE, NO_TENANT, Credential
+from services.auth.model.credential import (
+    ALL_SCOPES,
+    FIRST_WORKSPACE,
+    NO_TENANT,
+    Credential,
+    operator_actor,
+)
 from services.auth.model.members import Tenant
 
 _OPERATOR: Final = """
@@ -55,7 +61,7 @@ async def operator_credential(database: Database, digest: bytes) -> Credential |
         user_kind="operator",
         user_status="active",
         membership_status="active",
-        actor=str(operator_id),
+        actor=operator_actor(operator_id, digest),
         workspace_id=FIRST_WORKSPACE,
         scopes=ALL_SCOPES,
         networks=(),

@@ -34,6 +34,19 @@ async def active_workspace(connection: Connection, tenant_no: int, name: str) ->
     return None if row is None else Workspace(**dict(row))
 
 
+async def workspaces_held(connection: Connection, tenant_no: int) -> int:
+    """How many workspaces a tenant has, the first and those that are still being cleared too."""
+    others = await connection.fetchval(
+        """
+        SELECT count(*) FROM workspaces
+        WHERE tenant_no = $1 AND workspace_id <> $2 AND status <> 'deleted'
+        """,
+        tenant_no,
+        DEFAULT_ID,
+    )
+    return int(others) + 1
+
+
 async def stands(connection: Connection, tenant_no: int, workspace_id: int) -> bool:
     """Whether there is a workspace of a number that can be entered; the first always is."""
     found = await connection.fetchval(

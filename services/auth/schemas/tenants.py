@@ -64,6 +64,12 @@ class MadeTenantBody(BaseModel):
     owner: MadeInvitationBody
 
 
+class OperatorTokenBody(BaseModel):
+    """Another token of the operator's, which is shown this once."""
+
+    token: str = Field(description="The secret. Keep it: it cannot be shown again.")
+
+
 class TenantListBody(BaseModel):
     """Tenants by name."""
 

@@ -23,7 +23,8 @@ class NewTokenBody(BaseModel):
         default=None,
         ge=1,
         le=3650,
-        description=f"Ends after so many days, {DEFAULT_DAYS} when absent; your plan has a most.",
+        description=f"Ends after so many days, {DEFAULT_DAYS} when absent; your plan has a most, and"
+        " what `expires_at` of the answer says may be sooner.",
     )
     scopes: list[str] | None = Field(
         default=None,
@@ -59,6 +60,9 @@ class TokenBody(BaseModel):
     last_used_at: datetime | None = Field(description="Exact to about a minute.")
     revoked_at: datetime | None
     rotated_from: UUID | None = Field(description="The token whose place it took.")
+    issued_by: UUID | None = Field(
+        description="The token it was made with: revoking that one revokes it too."
+    )
 
 
 class IssuedTokenBody(BaseModel):
@@ -70,7 +74,10 @@ class IssuedTokenBody(BaseModel):
     scopes: list[str]
     networks: list[str]
     created_at: datetime
-    expires_at: datetime
+    expires_at: datetime = Field(
+        description="No later than the token it was made with ends, unless that has every scope and"
+        " is of somebody who holds token.manage. Made signed in with a password, as wanted."
+    )
 
 
 class TokenListBody(BaseModel):

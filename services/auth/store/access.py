@@ -20,6 +20,13 @@ async def raise_versions(connection: Connection, tenant_no: int, user_ids: Seque
     )
 
 
+async def raise_all_versions(connection: Connection, tenant_no: int) -> None:
+    """Count the access versions of all members of a tenant up."""
+    await connection.execute(
+        "UPDATE memberships SET access_version = access_version + 1 WHERE tenant_no = $1", tenant_no
+    )
+
+
 async def define_role(
     connection: Connection, tenant_no: int, name: str, description: str, permissions: Sequence[str]
 ) -> int | None:

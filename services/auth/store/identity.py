@@ -15,7 +15,7 @@ _ONCE_LOCK: Final = 0x61757468  # "auth"
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """What is stored of a token when it is made."""
+    """What is stored of a token when it is made; `not_after` is the end of what bounds it."""
 
     token_id: UUID
     digest: bytes
@@ -26,6 +26,8 @@ class NewToken:
     expires_in_days: int
     networks: tuple[str, ...] = ()
     rotated_from: UUID | None = None
+    issued_by: UUID | None = None
+    not_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,10 @@ async def add_token(connection: Connection, tenant_no: int, token: NewToken) -> 
     row = await connection.fetchrow(
         """
         INSERT INTO tokens (tenant_no, token_id, user_id, workspace_id, name, scopes, expires_at,
-                            networks, rotated_from)
-        VALUES ($1, $2, $3, $4, $5, $6, now() + make_interval(days => $7::int), $8::cidr[], $9)
+                            networks, rotated_from, issued_by, bound)
+        VALUES ($1, $2, $3, $4, $5, $6,
+                least(now() + make_interval(days => $7::int), $11::timestamptz), $8::cidr[], $9,
+                $10, $11::timestamptz IS NOT NULL)
         RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
                   networks::text[] AS networks, rotated_from,
                   (SELECT kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
@@ -104,6 +108,8 @@ async def add_token(connection: Connection, tenant_no: int, token: NewToken) -> 
         token.expires_in_days,
         list(token.networks),
         token.rotated_from,
+        token.issued_by,
+        token.not_after,
     )
     assert row is not None
     await connection.execute(

@@ -53,6 +53,23 @@ async def add_operator(connection: Connection, operator_id: UUID, digest: bytes)
     )
 
 
+async def lock_operator(connection: Connection, operator_id: UUID) -> bytes | None:
+    """The digest of an operator's token, held until COMMIT; None where there is no such operator."""
+    digest: bytes | None = await connection.fetchval(
+        "SELECT digest FROM operators WHERE operator_id = $1 FOR UPDATE", operator_id
+    )
+    return digest
+
+
+async def replace_digest(connection: Connection, operator_id: UUID, digest: bytes) -> None:
+    """Store another token's digest in the place of an operator's."""
+    await connection.execute(
+        "UPDATE operators SET digest = $2, last_used_at = NULL WHERE operator_id = $1",
+        operator_id,
+        digest,
+    )
+
+
 async def note_operator_use(connection: Connection, operator_id: UUID) -> None:
     """Remember that an operator's token was used; at most once a minute."""
     await connection.execute(

@@ -1,6 +1,8 @@
 """Saves what happens to tokens after they were made; the caller commits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from libs.common.database import Connection
@@ -9,7 +11,10 @@ from services.auth.store.identity import StoredToken
 
 @dataclass(frozen=True, slots=True)
 class LivingToken:
-    """A member's token that can be rotated; `days` is the whole of its life."""
+    """A member's token that can be rotated; `days` is the whole of its life.
+
+    `not_after` is the end of the token that it was made with, where that bounds it.
+    """
 
     token_id: UUID
     name: str
@@ -18,6 +23,8 @@ class LivingToken:
     scopes: tuple[str, ...]
     networks: tuple[str, ...]
     days: int
+    issued_by: UUID | None
+    not_after: datetime | None
 
 
 async def lock_living_token(
@@ -27,8 +34,10 @@ async def lock_living_token(
     row = await connection.fetchrow(
         """
         SELECT token_id, name, user_id, workspace_id, scopes, networks::text[] AS networks,
-               ceil(extract(epoch FROM expires_at - created_at) / 86400)::int4 AS days
-        FROM tokens
+               ceil(extract(epoch FROM expires_at - created_at) / 86400)::int4 AS days, issued_by,
+               (SELECT m.expires_at FROM tokens m
+                WHERE k.bound AND m.tenant_no = k.tenant_no AND m.token_id = k.issued_by) AS not_after
+        FROM tokens k
         WHERE tenant_no = $1 AND token_id = $2 AND user_id = $3
           AND revoked_at IS NULL AND expires_at > now()
         FOR UPDATE
@@ -41,6 +50,58 @@ async def lock_living_token(
         return None
     listed = {"scopes": tuple(row["scopes"]), "networks": tuple(row["networks"])}
     return LivingToken(**{**dict(row), **listed})
+
+
+async def hold_token(connection: Connection, tenant_no: int, token_id: UUID) -> datetime | None:
+    """When a living token ends, which nobody revokes until COMMIT; None where it has ended."""
+    ends: datetime | None = await connection.fetchval(
+        """
+        SELECT expires_at FROM tokens
+        WHERE tenant_no = $1 AND token_id = $2 AND revoked_at IS NULL AND expires_at > now()
+        FOR SHARE
+        """,
+        tenant_no,
+        token_id,
+    )
+    return ends
+
+
+async def pass_made_on(connection: Connection, tenant_no: int, before: UUID, after: UUID) -> None:
+    """Let what was made with a token count as made with the one that takes its place."""
+    await connection.execute(
+        "UPDATE tokens SET issued_by = $3 WHERE tenant_no = $1 AND issued_by = $2",
+        tenant_no,
+        before,
+        after,
+    )
+
+
+async def revoke_made(
+    connection: Connection, tenant_no: int, token_ids: Sequence[UUID]
+) -> list[StoredToken]:
+    """End the living tokens that were made with any of these, or with one that was.
+
+    What was being made meanwhile is found by asking again, until there is none.
+    """
+    rows = await connection.fetch(
+        """
+        WITH RECURSIVE made AS (
+            SELECT token_id FROM tokens WHERE tenant_no = $1 AND issued_by = ANY($2)
+            UNION
+            SELECT k.token_id FROM tokens k JOIN made m ON k.issued_by = m.token_id
+            WHERE k.tenant_no = $1
+        )
+        UPDATE tokens SET revoked_at = now(), version = version + 1
+        WHERE tenant_no = $1 AND token_id IN (SELECT token_id FROM made)
+          AND revoked_at IS NULL AND expires_at > now()
+        RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
+                  networks::text[] AS networks, rotated_from,
+                  (SELECT kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
+        """,
+        tenant_no,
+        token_ids,
+    )
+    return [StoredToken(**dict(row)) for row in rows]
 
 
 async def cut_token_short(

@@ -9,13 +9,22 @@ from fastapi.routing import APIRoute
 
 from libs.common.http.own import OPERATE
 from libs.common.http.routes import PUBLIC
-from services.auth.api import invitations, members, service_accounts, tenants, tokens
+from services.auth.api import (
+    invitations,
+    members,
+    operators,
+    service_accounts,
+    tenants,
+    tokens,
+)
+from services.auth.model.secrets import OPERATOR_PREFIX, digest, new_secret
+from services.auth.store.tenants import add_operator
 from tests.service.auth.installation import Auth
 from tests.service.auth.tenancy import API, operate, refusal, said
 
 ROUTES = [
     (method, re.sub(r"\{\w+\}", str(uuid4()), route.path), route.openapi_extra["x-permission"])
-    for module in (tokens, members, invitations, service_accounts, tenants)
+    for module in (tokens, members, invitations, service_accounts, tenants, operators)
     for route in module.router.routes
     if isinstance(route, APIRoute) and route.openapi_extra
     for method in sorted(route.methods or ())
@@ -62,6 +71,25 @@ async def test_its_last_use_is_noted_and_a_made_up_token_is_refused(auth: Auth) 
         reply = await auth.exchange(made_up, "auth")
         assert reply.status == 400
         assert said(reply, 400)["credential_refused"] is True
+
+
+async def test_it_replaces_its_token_and_the_old_one_ends(auth: Auth) -> None:
+    old = new_secret(OPERATOR_PREFIX)
+    async with auth.running.database.transaction() as connection:
+        await add_operator(connection, uuid4(), digest(old))
+    before = said(await auth.exchange(old, "auth", "tracking"))
+    path = f"{API}/operator/rotate"
+    new = said(await auth.ask_as(before["principals"]["auth"], "POST", path, {}), 201)["token"]
+    assert said(await auth.exchange(old, "auth"), 400)["credential_refused"]
+    after = said(await auth.exchange(new, "auth", "tracking"))
+    assert (after["subject"], after["actor"] != before["actor"]) == (before["subject"], True)
+    numbered = await auth.running.database.fetchval(
+        "SELECT count(*) FROM revocations WHERE kind = 'token' AND id = $1", before["actor"]
+    )
+    assert numbered == 1
+    late = await auth.ask_as(before["principals"]["auth"], "POST", path, {})
+    assert "was replaced" in refusal(late, 401)
+    said(await auth.ask(new, "GET", f"{API}/tenants"))
 
 
 async def test_a_service_gets_no_principal_for_it(auth: Auth) -> None:

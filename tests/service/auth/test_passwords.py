@@ -214,6 +214,20 @@ async def test_a_first_password_is_not_set_with_less_than_it_opens(auth: Auth) -
     await set_password(auth, scoped, SECOND, old=FIRST)
 
 
+async def test_a_token_of_one_tenant_sets_no_first_password_for_another(auth: Auth) -> None:
+    user_id, token = await member(auth, "ingrid")
+    elsewhere = await add_tenant(auth, "first-password-elsewhere")
+    await join(auth, elsewhere, user_id)
+    there = await token_for(auth, elsewhere, user_id)
+    for narrow in (token, there):
+        reply = await auth.ask(narrow, "PUT", PASSWORD, {"new": FIRST})
+        assert (reply.status, "several tenants" in said(reply)["detail"]) == (403, True)
+    assert await refusal(auth, "first-password-elsewhere/ingrid", FIRST) == WRONG
+    left = "UPDATE memberships SET status = 'removed' WHERE user_id = $1"
+    await as_owner(auth, elsewhere, left, user_id)
+    await set_password(auth, token, FIRST)
+
+
 async def test_guessing_the_old_password_is_slowed(auth: Auth) -> None:
     _, token = await member(auth, "hugo")
     await set_password(auth, token, FIRST)

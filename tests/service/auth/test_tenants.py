@@ -132,6 +132,20 @@ async def test_no_credential_of_a_suspended_tenant_is_accepted_until_it_is_resum
     said(await accept(auth, code))
 
 
+async def test_what_a_service_learnt_while_a_tenant_was_suspended_does_not_outlast_it(
+    auth: Auth,
+) -> None:
+    place = await new_place(auth)
+    member = await new_member(auth, place, "viewer")
+    headers = [(PRINCIPAL_HEADER, await auth.principal(member.token))]
+    said(await operate(auth, "PATCH", f"/tenants/{place.name}", {"status": "suspended"}))
+    # A principal from before is good for a minute; it makes the service ask what it may do.
+    late = await call(auth.app, "GET", f"{API}/tokens", headers=headers)
+    refusal(late, 403)
+    said(await operate(auth, "PATCH", f"/tenants/{place.name}", {"status": "active"}))
+    said(await auth.ask(member.token, "GET", f"{API}/tokens"))
+
+
 async def test_service_accounts_follow_their_tenants_name(auth: Auth) -> None:
     place = await new_place(auth)
     path = f"{API}/service-accounts"

@@ -16,6 +16,7 @@ from libs.common.workspaces import Contents
 from services.auth.commands import workspaces as deletion
 from services.auth.model.secrets import new_secret
 from services.auth.store.identity import add_token
+from tests.service.auth.colleagues import grant, join
 from tests.service.auth.installation import Auth
 from tests.service.auth.workspace_asking import Owner, ask, names, new_token_of, rows, told
 from tests.waiting import eventually
@@ -62,6 +63,44 @@ async def test_moving_to_default_is_refused_where_names_clash(
     assert "  - experiments: 'churn'\nRename or remove the conflicting resources" in message
     owners["tracking"].contents = Contents("experiments", 2)
     assert (await ask(auth, "DELETE", "clashing", query="mode=SET_DEFAULT")).status == 204
+
+
+async def test_a_deletion_takes_what_it_does_to_the_contents(
+    auth: Auth, owners: dict[str, Owner]
+) -> None:
+    """Moving leaves denials behind and comes to a place with a rule of names of its own."""
+    await ask(auth, "POST", body={"name": "guarded"})
+    number = (await rows(auth))["guarded"]["workspace_id"]
+    owner, keeper = await join(auth, "owner"), await join(auth, None)
+    there = {"kind": "workspace", "workspace_id": number}
+    await grant(owner, keeper, **there, permissions=["workspace.read", "workspace.manage"])
+    lacks = {
+        "RESTRICT": ("experiment.read", "model.manage", "experiment.create", "model.register"),
+        "SET_DEFAULT": ("run.read", "experiment.manage", "experiment.create", "model.register"),
+        "CASCADE": ("experiment.delete", "model.delete"),
+    }
+    for mode, missing in lacks.items():
+        reply = await ask(auth, "DELETE", "guarded", query=f"mode={mode}", token=keeper.token)
+        status, code, message = told(reply)
+        assert (status, code) == (403, "PERMISSION_DENIED")
+        for permission in missing:
+            place = "default" if permission in missing[2:] else "guarded"
+            assert f"{permission} on all of workspace '{place}'" in message
+
+    denied = await join(auth, "admin")
+    secret = {"kind": "experiment", "workspace_id": number, "pattern": "secret/*"}
+    await grant(owner, denied, effect="deny", **secret, permissions=["run.read"])
+    for mode in ("RESTRICT", "SET_DEFAULT"):
+        reply = await ask(auth, "DELETE", "guarded", query=f"mode={mode}", token=denied.token)
+        assert "takes run.read on all of workspace 'guarded', with nothing" in told(reply)[2]
+    await grant(owner, denied, effect="deny", **secret, permissions=["experiment.delete"])
+    reply = await ask(auth, "DELETE", "guarded", query="mode=CASCADE", token=denied.token)
+    assert "takes experiment.delete on all of workspace 'guarded'" in told(reply)[2]
+    assert not owners["tracking"].callers
+
+    await grant(owner, keeper, **there, role="admin")
+    reply = await ask(auth, "DELETE", "guarded", query="mode=CASCADE", token=keeper.token)
+    assert reply.status == 204
 
 
 @asynccontextmanager

@@ -1,17 +1,21 @@
 """Workspaces at auth: made, described, shown to those who may enter, and chosen by name."""
 
+import asyncio
 from uuid import uuid4
 
 import msgspec
 import pytest
 import pytest_asyncio
 
+from libs.common.contracts.plans import PLANS
 from libs.common.events.republish import republish
 from libs.common.http.calling import Reply
 from libs.common.principal import Principal, Verifier
 from services.auth.model.secrets import new_secret
 from services.auth.store.identity import add_member, add_token
+from tests.service.auth.colleagues import grant, join
 from tests.service.auth.installation import PRINCIPAL, Auth
+from tests.service.auth.tenancy import new_place, operate
 from tests.service.auth.workspace_asking import ask, names, new_token_of, rows, told
 from tests.waiting import eventually
 
@@ -158,6 +162,38 @@ async def test_a_request_chooses_a_workspace_that_its_holder_may_enter(
     )["access_token"]
     further = await auth.exchange(principal, "tracking", kind=PRINCIPAL, client="registry")
     assert (await _verified(auth, further)).workspace == "shared"
+
+
+async def test_who_is_denied_a_workspace_is_kept_out_without_naming_it_too(auth: Auth) -> None:
+    await ask(auth, "POST", body={"name": "open-to-all"})
+    owner, shut = await join(auth, "owner"), await join(auth, "contributor")
+    narrow = await join(auth, "contributor", scopes=("experiment.read",))
+    for one in (shut, narrow):
+        assert (await auth.exchange(one.token, "tracking")).status == 200
+        deny = {"kind": "workspace", "workspace_id": 1, "permissions": ["workspace.read"]}
+        await grant(owner, one, effect="deny", **deny)
+        for name in ("", "default"):
+            reply = await auth.exchange(one.token, "tracking", workspace=name)
+            assert reply.status == 400
+            said = msgspec.json.decode(reply.body)
+            assert said["workspace_refused"]
+            assert said["error_description"].startswith("Workspace 'default' not found")
+        assert (await auth.exchange(one.token, "tracking", workspace="open-to-all")).status == 200
+
+
+async def test_a_plan_bounds_the_workspaces(auth: Auth) -> None:
+    place = await new_place(auth, plan="free")
+    token = place.owner.token
+    most = PLANS["free"].workspaces
+    several = [ask(auth, "POST", body={"name": f"room-{n}"}, token=token) for n in range(most)]
+    statuses = sorted(reply.status for reply in await asyncio.gather(*several))
+    assert statuses == [201] * (most - 1) + [403]
+    assert len(await names(auth, token)) == most
+    status, code, message = told(await ask(auth, "POST", body={"name": "more"}, token=token))
+    assert (status, code) == (403, "PERMISSION_DENIED")
+    assert f"The plan 'free' holds {most} workspaces" in message
+    await operate(auth, "PATCH", f"/tenants/{place.name}", {"plan": "team"})
+    assert (await ask(auth, "POST", body={"name": "more"}, token=token)).status == 201
 
 
 async def _verified(auth: Auth, reply: Reply) -> Principal:
