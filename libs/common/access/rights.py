@@ -14,17 +14,16 @@ from typing import Final
 
 import msgspec
 
-from libs.common.access.permissions import BIT, PERMISSIONS, READ_OF, Kind, mask
+from libs.common.access.permissions import BIT, PERMISSIONS, Kind, mask
+from libs.common.access.ruling import NAMED, lasts, names_of, reaches, touches
 from libs.common.access.selection import EVERYTHING, NOTHING, Names, Selection, merged, pattern
 from libs.common.contracts.auth import Access, AccessRule
 
 ALL_SCOPES: Final = ("*",)
 ANY_WORKSPACE: Final = 0
-# The kinds whose resources have names and owners that rules are about.
-_NAMED: Final[tuple[Kind, ...]] = ("experiment", "model")
 _NEVER: Final = float("inf")
 _ON_RESOURCES: Final = mask(
-    [p.name for p in PERMISSIONS.values() if p.kind in _NAMED] + ["workspace.read"]
+    [p.name for p in PERMISSIONS.values() if p.kind in NAMED] + ["workspace.read"]
 )
 _NOBODY: Final = Selection(NOTHING, NOTHING, NOTHING, "")
 
@@ -115,19 +114,19 @@ class Rights:
         if self.status != "active" or not self._permitted & BIT[permission]:
             return False
         of = PERMISSIONS[permission].kind
-        wanted = pattern(names) if kind in _NAMED else EVERYTHING
-        if of in _NAMED and not _scope(self.scopes, of).includes(wanted):
+        wanted = pattern(names) if kind in NAMED else EVERYTHING
+        if of in NAMED and not _scope(self.scopes, of).includes(wanted):
             return False
         held: list[Names] = []
         for rule in self.rules:
             within = rule.workspace_id if kind == "tenant" else workspace_id
-            if not _reaches(rule, permission, of, within):
+            if not reaches(rule, permission, of, within):
                 continue
             if rule.effect == "deny":
-                if _names(rule).meets(wanted):
+                if names_of(rule).meets(wanted):
                     return False
-            elif _lasts(rule, until) and (kind != "tenant" or rule.kind == "tenant"):
-                held.append(_names(rule))
+            elif lasts(rule, until) and (kind != "tenant" or rule.kind == "tenant"):
+                held.append(names_of(rule))
         return merged(held).includes(wanted)
 
     def enters(self, workspace_id: int) -> bool:
@@ -158,11 +157,11 @@ class Rights:
         if barred:
             return Decision(False, barred)
         kind = PERMISSIONS[permission].kind
-        touching = [r for r in self.rules if _touches(r, permission, kind, workspace_id, name)]
+        touching = [r for r in self.rules if touches(r, permission, kind, workspace_id, name)]
         for rule in touching:
             if rule.effect == "deny":
                 return Decision(False, "an explicit deny wins", rule)
-        if owner and owner == self.subject and kind in _NAMED:
+        if owner and owner == self.subject and kind in NAMED:
             return Decision(True, "the owner of a resource may do everything with it")
         for rule in touching:
             return Decision(True, "allowed by a rule", rule)
@@ -175,7 +174,7 @@ class Rights:
         if not self._permitted & BIT[permission]:
             return "the credential's scopes leave it out"
         kind = PERMISSIONS[permission].kind
-        if kind in _NAMED and not _scope(self.scopes, kind).covers(name):
+        if kind in NAMED and not _scope(self.scopes, kind).covers(name):
             return "the credential is scoped to other resources"
         return ""
 
@@ -185,9 +184,9 @@ class Rights:
         kind = PERMISSIONS[permission].kind
         parts: dict[str, list[Names]] = {"allow": [], "deny": []}
         for rule in self.rules:
-            if _reaches(rule, permission, kind, workspace_id):
-                parts[rule.effect].append(_names(rule))
-        on_resources = kind in _NAMED
+            if reaches(rule, permission, kind, workspace_id):
+                parts[rule.effect].append(names_of(rule))
+        on_resources = kind in NAMED
         allowed, denied = merged(parts["allow"]), merged(parts["deny"])
         return Selection(
             allowed=self._names.setdefault(allowed, allowed),
@@ -247,7 +246,7 @@ def within(wanted: Sequence[str], held: Sequence[str]) -> bool:
     """Whether a credential with the scopes `wanted` may do nothing that one with `held` may not."""
     if permitted(wanted) & ~permitted(held):
         return False
-    return all(_scope(held, kind).includes(_scope(wanted, kind)) for kind in _NAMED)
+    return all(_scope(held, kind).includes(_scope(wanted, kind)) for kind in NAMED)
 
 
 def is_scope(text: str) -> bool:
@@ -270,32 +269,3 @@ def _scope(scopes: Sequence[str], kind: Kind) -> Names:
     if not resources:
         return EVERYTHING
     return merged([pattern(name) for of, _, name in resources if of == kind])
-
-
-def _reaches(rule: AccessRule, permission: str, kind: Kind, workspace_id: int) -> bool:
-    """Whether a rule says anything about `permission` in a workspace, on whatever name."""
-    if not (permission in rule.permissions or _hides(rule, kind)):
-        return False
-    if rule.kind == "tenant":
-        return True
-    # What is about the tenant as a whole is not held by way of one of its workspaces.
-    if rule.workspace_id != workspace_id or kind == "tenant":
-        return False
-    return rule.kind in ("workspace", kind)
-
-
-def _hides(rule: AccessRule, kind: Kind) -> bool:
-    """Whether a rule denies to see things of a kind, and with that all permissions on them."""
-    return rule.effect == "deny" and kind in _NAMED and READ_OF[kind] in rule.permissions
-
-
-def _touches(rule: AccessRule, permission: str, kind: Kind, workspace_id: int, name: str) -> bool:
-    return _reaches(rule, permission, kind, workspace_id) and _names(rule).covers(name)
-
-
-def _lasts(rule: AccessRule, until: int | None) -> bool:
-    return rule.expires_at is None or (until is not None and rule.expires_at >= until)
-
-
-def _names(rule: AccessRule) -> Names:
-    return pattern(rule.pattern) if rule.kind in _NAMED else EVERYTHING
