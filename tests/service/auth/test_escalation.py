@@ -89,6 +89,9 @@ class Plot:
     async def do(self, kind: str, by: int, to: Any, more: Any) -> int:
         """Try a step; the status of the answer."""
         caller = self.people[by]
+        entered = await caller.auth.exchange(caller.token, "auth")
+        if entered.status != 200:
+            return entered.status  # a denial of the workspace keeps them out of it altogether
         if kind == "revoke":
             return await self._revoke(caller, to)
         if kind == "pass on":
