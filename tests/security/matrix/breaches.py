@@ -243,6 +243,7 @@ async def without_memory(values: Any) -> None:
         value.verifier._known.clear()
     gateway = values[-1].state.principals
     gateway._forget_everything()
-    gateway._rejected.clear()
+    gateway._rejected._kept.clear()
+    gateway._rejected_here._kept.clear()
     # A cache, which may be emptied at any time.
     await gateway._shared._store.flushdb()
