@@ -21,18 +21,21 @@ INVITATION_PREFIX: Final = "msi_"
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_LENGTH: Final = 30
 _CHECKSUM_LENGTH: Final = 6
-_FORM: Final = re.compile(r"ms[toi]_([0-9A-Za-z]{30})([0-9A-Za-z]{6})", re.ASCII)
+_FORM: Final = re.compile(r"(ms[toi]_[0-9A-Za-z]{30})([0-9A-Za-z]{6})", re.ASCII)
 
 
 def new_secret(prefix: str = PREFIX) -> str:
     """A fresh secret, 40 characters long."""
     random = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
-    return f"{prefix}{random}{checksum(random)}"
+    return f"{prefix}{random}{checksum(prefix + random)}"
 
 
-def checksum(random: str) -> str:
-    """The CRC32 of a secret's random part in base62, six characters, most significant first."""
-    rest = zlib.crc32(random.encode("ascii"))
+def checksum(text: str) -> str:
+    """The CRC32 of a prefix and what follows it in base62, six characters, most significant first.
+
+    The prefix is in it, so that one kind of secret is not mistyped into another.
+    """
+    rest = zlib.crc32(text.encode("ascii"))
     digits = []
     for _ in range(_CHECKSUM_LENGTH):
         rest, digit = divmod(rest, len(_ALPHABET))
