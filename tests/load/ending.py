@@ -41,7 +41,9 @@ class Revocations:
     async def _token(self, session: aiohttp.ClientSession, number: int) -> None:
         member = self._members[number]
         old, old_id = member.token, member.token_id
-        _, made = await _ask(session, "POST", f"{_OWN}/tokens", old, {"name": "another"})
+        # Not made with the old one: what a token made ends with it.
+        rotate = f"{_OWN}/tokens/{old_id}/rotate"
+        _, made = await _ask(session, "POST", rotate, old, {"overlap_hours": 1})
         member.token, member.token_id = made["token"], made["id"]
         self._mix.renew(number)
         await asyncio.sleep(_OVER_SECONDS)
