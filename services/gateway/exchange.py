@@ -4,15 +4,15 @@ The request is that of RFC 8693 with several audiences; the answer has an extens
 `principals` by audience, as the RFC's answer holds a single token.
 """
 
-import base64
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
+from libs.common.access.asking import shown_secret
 from libs.common.errors import unavailable
 from libs.common.http.calling import Reply, call
 from libs.common.http.types import ASGIApp
@@ -116,10 +116,8 @@ class Exchange:
         raise _problem(reply)
 
     def _headers(self) -> list[tuple[str, str]]:
-        # Both halves are form-encoded before they are joined (RFC 6749, 2.3.1).
-        basic = base64.b64encode(f"{_CLIENT}:{quote_plus(self.client_secret)}".encode()).decode()
         return [
-            ("authorization", f"Basic {basic}"),
+            ("authorization", shown_secret(_CLIENT, self.client_secret)),
             ("content-type", "application/x-www-form-urlencoded"),
         ]
 

@@ -3,15 +3,15 @@
 The request is a token exchange of RFC 8693; auth answers it to services that show their secret.
 """
 
-import base64
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
+from libs.common.access.asking import shown_secret
 from libs.common.errors import unauthenticated, unavailable
 from libs.common.http.calling import Reply, call
 from libs.common.http.types import ASGIApp
@@ -70,14 +70,12 @@ class PrincipalExchange:
             "subject_token_type": _PRINCIPAL,
             "audience": audience,
         }
-        # Both halves are form-encoded before they are joined (RFC 6749, 2.3.1).
-        pair = f"{quote_plus(self.service)}:{quote_plus(self.secret)}"
         return await call(
             auth,
             "POST",
             "/internal/token",
             headers=[
-                ("authorization", f"Basic {base64.b64encode(pair.encode()).decode()}"),
+                ("authorization", shown_secret(self.service, self.secret)),
                 ("content-type", "application/x-www-form-urlencoded"),
             ],
             body=urlencode(form).encode(),
