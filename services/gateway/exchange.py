@@ -92,8 +92,7 @@ class Exchange:
         """The passport of a credential.
 
         Raises Rejected where auth does not accept it, or not from this address or for this
-        workspace; a refusal 503 where
-        auth cannot say.
+        workspace; a refusal 503 where auth cannot say.
         """
         form = [("grant_type", _GRANT), *_subject(presented)]
         form.append(("client_address", presented.address))
