@@ -19,6 +19,7 @@ from libs.common.runner import running
 from libs.common.service import Running
 from services import all_services
 from services.steps import prepare
+from tests.databases import drop_database
 
 _ADDRESSES: Final = count(int(ip_address("10.0.0.1")))
 
@@ -95,6 +96,6 @@ async def platform_of_its_own(
                 platform.apps[service.name] = app
                 platform.values[service.name] = value
             yield platform
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await drop_database(admin, name)
     finally:
         await admin.close()
