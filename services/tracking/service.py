@@ -9,7 +9,7 @@ from libs.common.leaving import TABLE, WHY_PLATFORM, WORKSPACES_LEAVE
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
-from services.tracking.consumers import EXPERIMENT_CHANGES, MODEL_VERSIONS, PLANS
+from services.tracking.consumers import EXPERIMENT_CHANGES, MODEL_VERSIONS, PLANS, REVOCATIONS
 from services.tracking.queries.snapshots import (
     EXPERIMENT_SNAPSHOT,
     LOGGED_MODEL_SNAPSHOT,
@@ -17,7 +17,7 @@ from services.tracking.queries.snapshots import (
 )
 from services.tracking.settings import Settings
 from services.tracking.state import open_state
-from services.tracking.workers import clear_workspaces
+from services.tracking.workers import clear_workspaces, sweep_contents
 
 _TENANT_TABLES: Final = (
     *("experiment_counters", "experiments", "experiment_tags", "runs", "params", "run_tags"),
@@ -25,7 +25,13 @@ _TENANT_TABLES: Final = (
     *("datasets", "inputs", "input_tags", "run_models"),
     *("logged_models", "logged_model_params", "logged_model_tags", "model_versions"),
     *("tenant_plans", "run_usage", "artifact_usage"),
+    *("contents", "artifacts", "part_uploads", "parts"),
 )
+_PLATFORM_TABLES: Final = {
+    TABLE: WHY_PLATFORM,
+    "unused_contents": "platform: numbers of contents to be freed, for a sweep of all tenants",
+    "loose_objects": "platform: keys of objects to be removed, for a sweep of all tenants",
+}
 
 SERVICE: Final = Service(
     name="tracking",
@@ -38,11 +44,12 @@ SERVICE: Final = Service(
         MODEL_VERSIONS,
         EXPERIMENT_CHANGES,
         PLANS,
+        REVOCATIONS,
         WORKSPACES_LEAVE,
     ),
-    workers=(clear_workspaces,),
+    workers=(clear_workspaces, sweep_contents),
     migrations=Path(__file__).with_name("migrations"),
-    tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), TABLE: WHY_PLATFORM},
+    tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), **_PLATFORM_TABLES},
     peers=("auth",),
     snapshots=(EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT, LOGGED_MODEL_SNAPSHOT),
     opens=open_state,

@@ -5,12 +5,14 @@ from libs.common.http.routes import Routes
 from libs.common.http.types import ASGIApp
 from libs.common.service import Running
 from services.tracking.api import (
+    artifact_uploads,
     artifacts,
     experiments,
     logged_models,
     logging,
     metrics,
     owners,
+    presigned,
     runs,
     server,
     workspaces,
@@ -20,7 +22,7 @@ from services.tracking.api import (
 def api(running: Running) -> ASGIApp:
     """The service's HTTP surface."""
     routes = Routes()
-    modules = (server, experiments, runs, logging, metrics, logged_models, artifacts, workspaces)
-    for module in modules:
+    modules = (server, experiments, runs, logging, metrics, logged_models, workspaces)
+    for module in (*modules, artifacts, artifact_uploads, presigned):
         routes.include(module.routes)
     return application(running, routes, [owners.router])

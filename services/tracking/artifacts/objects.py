@@ -1,12 +1,13 @@
-"""An object store as artifacts use it: streamed in, streamed out, listed and emptied by folder."""
+"""An object store as artifacts use it: streamed in, streamed out, removed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import obstore
 from obstore.exceptions import BaseError, PreconditionError
-from obstore.store import ObjectStore
+from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from libs.common.errors import Refusal, invalid, unavailable
 from libs.common.telemetry.logs import logger
@@ -22,15 +23,6 @@ _log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a listing; a folder has no size."""
-
-    name: str
-    is_folder: bool
-    size: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """An object that is there: its size in bytes and its entity tag, and how to read it."""
 
@@ -41,7 +33,7 @@ class Found:
 
 
 class ArtifactStore(Protocol):
-    """What artifacts need of a store; keys are those of `object_key`."""
+    """What artifacts need of a store; keys are those of `new_key`, and no object is ever changed."""
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], length: int | None) -> None:
         """Store a body of `length` bytes, None when that was not said; all of it or nothing."""
@@ -55,19 +47,17 @@ class ArtifactStore(Protocol):
         """The bytes from `start` up to `end` of an object as it was when found."""
         ...
 
-    async def entries(self, key: str) -> list[Entry]:
-        """What lies directly below a folder, by name; nothing for a file or an absent folder."""
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects; those that are not there are no error."""
         ...
 
-    async def delete(self, key: str) -> None:
-        """Remove the object at `key` and all objects below it; nothing there is no error."""
+    @property
+    def signs(self) -> bool:
+        """Whether clients can be given URLs of the store's own."""
         ...
 
-    async def move(self, key: str, to: str) -> None:
-        """Move all objects below a folder to the same places below another.
-
-        Those that are at their new place already stay there, so that it may be done again.
-        """
+    async def signed(self, key: str, seconds: int) -> str:
+        """A URL that gives an object to whoever has it, for a while; asked only of one that `signs`."""
         ...
 
 
@@ -80,9 +70,10 @@ class Objects:
     store open, and a local file costs a tenth of obstore's own stream.
     """
 
-    def __init__(self, store: ObjectStore, *, part_bytes: int) -> None:
+    def __init__(self, store: ObjectStore, *, part_bytes: int, signs: bool = False) -> None:
         self._store = store
         self._part_bytes = part_bytes
+        self.signs = signs
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], length: int | None) -> None:
         """Store a body, all of it or nothing; raises a refusal when it is not `length` long."""
@@ -137,44 +128,34 @@ class Objects:
         except BaseError as problem:
             raise _store_away(problem) from problem
 
-    async def entries(self, key: str) -> list[Entry]:
-        """What lies directly below a folder, by name."""
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects, many in one request where the store takes that."""
         try:
-            found = await obstore.list_with_delimiter_async(self._store, key)
-        except BaseError as problem:
-            raise _store_away(problem) from problem
-        below = [Entry(prefix.rpartition("/")[2], True) for prefix in found["common_prefixes"]]
-        below += [
-            Entry(item["path"].rpartition("/")[2], False, item["size"]) for item in found["objects"]
-        ]
-        return sorted(below, key=lambda entry: entry.name)
-
-    async def delete(self, key: str) -> None:
-        """Remove the object at `key` and all objects below it."""
-        if not all(key.split("/")):  # An empty prefix would mean the whole store.
-            raise invalid("Invalid path")
-        try:
-            async for batch in obstore.list(self._store, prefix=key, chunk_size=1000):
-                await obstore.delete_async(self._store, [item["path"] for item in batch])
-            await obstore.delete_async(self._store, key)
+            await obstore.delete_async(self._store, keys)
         except FileNotFoundError:
-            return
+            await self._delete_each(keys)
         except BaseError as problem:
             raise _store_away(problem) from problem
 
-    async def move(self, key: str, to: str) -> None:
-        """Move all objects below a folder to the same places below another, one by one."""
-        if not all((*key.split("/"), *to.split("/"))):
-            raise invalid("Invalid path")
+    async def _delete_each(self, keys: Sequence[str]) -> None:
+        # One that was not there may have ended the removal of the others.
+        for key in keys:
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                continue
+            except BaseError as problem:
+                raise _store_away(problem) from problem
+
+    async def signed(self, key: str, seconds: int) -> str:
+        """A URL of the store's own that gives an object for a while."""
+        if not isinstance(self._store, S3Store | GCSStore | AzureStore):
+            raise TypeError("a store without signed URLs")
         try:
-            async for batch in obstore.list(self._store, prefix=key, chunk_size=1000):
-                for item in batch:
-                    place = to + item["path"].removeprefix(key)
-                    await obstore.rename_async(self._store, item["path"], place)
-        except FileNotFoundError:
-            return
+            url = await obstore.sign_async(self._store, "GET", key, timedelta(seconds=seconds))
         except BaseError as problem:
             raise _store_away(problem) from problem
+        return str(url)
 
 
 def _store_away(problem: BaseException) -> Refusal:

@@ -5,6 +5,7 @@ the same, and what is then not a plain relative path of plain names is refused, 
 """
 
 import re
+import secrets
 import unicodedata
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -12,14 +13,14 @@ from urllib.parse import unquote
 
 from libs.common.errors import Refusal, invalid
 
-# A name with the suffix that the local store gives to a file in the making fits 255 bytes; a key
-# with the tenant's prefix fits the 1,024 bytes of S3.
+# What a client can write to its own disk again, and what an index of PostgreSQL can hold.
 NAME_BYTES: Final = 250
 PATH_BYTES: Final = 960
 
 _DECODINGS: Final = 10
 _FORBIDDEN: Final = re.compile(r"[\\#?\ufffd]")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
+_WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _EXPERIMENT: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _RUN: Final = re.compile(r"[0-9a-f]{32}")
 _MODEL: Final = re.compile(r"m-[0-9a-f]{32}")
@@ -78,9 +79,20 @@ def join(folder: str, path: str) -> str:
     return f"{folder}/{path}" if path else folder
 
 
-def object_key(tenant: str, workspace_id: int, path: str) -> str:
-    """The key of a clean path in the object store; no path can name another tenant's."""
-    return f"t/{tenant}/{workspace_id}/{path}"
+def name_on_disk(path: str) -> str:
+    """The name of a file by its path on a client's disk, of whatever system that is."""
+    name = path.rpartition("/")[2]
+    # On Windows a path begins with a drive or a share; elsewhere a backslash is part of a name.
+    return name.rpartition("\\")[2] if _WINDOWS.match(path) else name
+
+
+def new_key(tenant: str) -> str:
+    """The key of a new object in the store, which nothing but its rows tells of.
+
+    The two digits spread the objects of a tenant over 256 folders, where the store has folders.
+    """
+    name = secrets.token_hex(16)
+    return f"t/{tenant}/c/{name[:2]}/{name}"
 
 
 def _decoded(path: str) -> str:
