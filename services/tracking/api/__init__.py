@@ -7,6 +7,7 @@ from libs.common.service import Running
 from services.tracking.api import (
     artifacts,
     experiments,
+    forks,
     logged_models,
     logging,
     metrics,
@@ -23,4 +24,4 @@ def api(running: Running) -> ASGIApp:
     modules = (server, experiments, runs, logging, metrics, logged_models, artifacts, workspaces)
     for module in modules:
         routes.include(module.routes)
-    return application(running, routes, [owners.router])
+    return application(running, routes, [owners.router, forks.router])
