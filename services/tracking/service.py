@@ -17,7 +17,7 @@ from services.tracking.queries.snapshots import (
 )
 from services.tracking.settings import Settings
 from services.tracking.state import open_state
-from services.tracking.workers import clear_workspaces
+from services.tracking.workers import clear_workspaces, sweep_contents
 
 _TENANT_TABLES: Final = (
     *("experiment_counters", "experiments", "experiment_tags", "runs", "params", "run_tags"),
@@ -26,7 +26,13 @@ _TENANT_TABLES: Final = (
     *("logged_models", "logged_model_params", "logged_model_tags", "model_versions"),
     *("tenant_plans", "run_usage", "artifact_usage"),
     "run_ancestry",
+    *("contents", "artifacts", "part_uploads", "parts"),
 )
+_PLATFORM_TABLES: Final = {
+    TABLE: WHY_PLATFORM,
+    "unused_contents": "platform: numbers of contents to be freed, for a sweep of all tenants",
+    "loose_objects": "platform: keys of objects to be removed, for a sweep of all tenants",
+}
 
 SERVICE: Final = Service(
     name="tracking",
@@ -41,9 +47,9 @@ SERVICE: Final = Service(
         PLANS,
         WORKSPACES_LEAVE,
     ),
-    workers=(clear_workspaces,),
+    workers=(clear_workspaces, sweep_contents),
     migrations=Path(__file__).with_name("migrations"),
-    tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), TABLE: WHY_PLATFORM},
+    tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), **_PLATFORM_TABLES},
     peers=("auth",),
     snapshots=(EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT, LOGGED_MODEL_SNAPSHOT),
     opens=open_state,

@@ -8,7 +8,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `artifact_store` is where artifacts lie: `file:///folder` or `s3://bucket/prefix`. What is left
     empty of the `s3_…` is found as the AWS tools find it. `artifact_max_bytes` is the size of the
-    largest artifact that is taken, 0 where the store alone says.
+    largest artifact that is taken, 0 where the store alone says. `artifact_grace_seconds` is how long
+    bytes stay in the store after the last artifact that held them is gone or replaced.
     """
 
     artifact_store: str
@@ -17,3 +18,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     s3_access_key_id: str = ""
     s3_secret_access_key: str = ""
     artifact_max_bytes: int = 0
+    artifact_grace_seconds: float = 3600.0

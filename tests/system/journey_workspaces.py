@@ -103,7 +103,6 @@ def main(name: str) -> None:
     check_absent(f"{name}-2", gone)
     mlflow.set_workspace("default")
     workspaces.delete_workspace(f"{name}-goes")
-    print(run_id)
 
 
 if __name__ == "__main__":

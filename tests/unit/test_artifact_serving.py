@@ -1,5 +1,7 @@
 """What an artifact's answer says of itself: a harmless attachment, whole or a range of it."""
 
+import base64
+import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping
 from email.message import Message
@@ -12,11 +14,18 @@ from hypothesis import strategies as st
 from starlette.responses import Response, StreamingResponse
 
 from services.tracking.artifacts.folder import Folder
-from services.tracking.artifacts.objects import Found
-from services.tracking.artifacts.serving import attachment, content_type, serve, wanted_range
+from services.tracking.artifacts.serving import (
+    attachment,
+    content_type,
+    has_it,
+    serve,
+    wanted_range,
+)
+from services.tracking.model.contents import Content
 
 BODY = b"0123456789"
-TAG = '"abc"'
+CONTENT = Content(hashlib.sha256(BODY).digest(), len(BODY))
+TAG = f'"{hashlib.sha256(BODY).hexdigest()}"'
 
 
 @pytest.fixture
@@ -32,7 +41,7 @@ async def store(tmp_path: Path) -> Folder:
 async def answered(store: Folder, headers: Mapping[str, str] | None = None) -> Response:
     found = await store.find("r/a")
     assert found is not None
-    return serve(store, found, "a.html", headers or {})
+    return serve(store, found, CONTENT, "a.html", headers or {})
 
 
 async def body_of(response: Response) -> bytes:
@@ -48,7 +57,9 @@ async def test_a_browser_stores_it_and_runs_nothing_of_it(store: Folder) -> None
     assert response.headers["content-security-policy"] == "sandbox; default-src 'none'"
     assert (response.status_code, await body_of(response)) == (200, BODY)
     assert response.headers["content-length"] == str(len(BODY))
-    assert response.headers["etag"]
+    assert response.headers["etag"] == TAG
+    digest = base64.b64encode(hashlib.sha256(BODY).digest()).decode()
+    assert response.headers["repr-digest"] == f"sha-256=:{digest}:"
 
 
 @pytest.mark.parametrize(
@@ -80,9 +91,25 @@ async def test_ranges(
 
 
 def test_a_range_of_something_that_was_replaced_is_answered_whole() -> None:
-    found = Found("r/a", 10, TAG, None)
-    assert wanted_range({"range": "bytes=2-4", "if-range": TAG}, found) == (2, 5)
-    assert wanted_range({"range": "bytes=2-4", "if-range": '"other"'}, found) is None
+    assert wanted_range({"range": "bytes=2-4", "if-range": TAG}, CONTENT) == (2, 5)
+    for stale in ('"other"', f"W/{TAG}", "Fri, 27 Nov 2026 22:00:00 GMT"):
+        assert wanted_range({"range": "bytes=2-4", "if-range": stale}, CONTENT) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "has"),
+    [
+        (TAG, True),
+        (f"W/{TAG}", True),
+        (f'"other", {TAG}', True),
+        ("*", True),
+        ('"other"', False),
+        ("", False),
+        (TAG.strip('"'), False),
+    ],
+)
+def test_who_has_the_content_is_known_by_its_tag(said: str, has: bool) -> None:
+    assert has_it({"if-none-match": said}, CONTENT) is has
 
 
 @pytest.mark.parametrize(

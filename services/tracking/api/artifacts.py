@@ -1,8 +1,8 @@
 """Artifacts over HTTP: listed, and their bytes streamed in and out.
 
 Paths are taken from the request's own path, whole: the router's parameter would lose a line break
-at its end. Every key begins with the caller's tenant and workspace, so what is another's is not
-there; within them the experiment decides, which a path names first.
+at its end. Every row is of the caller's tenant and workspace, so what is another's is not there;
+within them the experiment decides, which a path names first.
 """
 
 from typing import Final
@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from libs.common.errors import Refusal, invalid, missing
 from libs.common.http.routes import AJAX_ONLY, Call, Routes
+from libs.common.telemetry.logs import logger
 from services.tracking.api.decisions import (
     insist_on_model,
     insist_on_path,
@@ -18,21 +19,21 @@ from services.tracking.api.decisions import (
     shows,
 )
 from services.tracking.api.views import named_run
-from services.tracking.artifacts.objects import ArtifactStore, Entry
+from services.tracking.artifacts.checksums import claims_of
 from services.tracking.artifacts.paths import (
     clean_file,
     clean_folder,
     experiment_of,
     join,
-    object_key,
 )
-from services.tracking.artifacts.serving import serve
+from services.tracking.artifacts.serving import has_it, serve, told_of
 from services.tracking.commands import artifacts as commands
+from services.tracking.model.contents import damaged
 from services.tracking.model.logged_models import model_uuid
 from services.tracking.model.metrics import no_model
 from services.tracking.model.runs import no_run, run_uuid
 from services.tracking.queries.access import experiments_among
-from services.tracking.queries.artifacts import run_artifact_uri
+from services.tracking.queries.artifacts import Entry, entries, run_artifact_uri, stored_at
 from services.tracking.queries.logged_models import artifact_uri
 from services.tracking.schemas import artifacts as schemas
 from services.tracking.schemas.answers import NOTHING
@@ -42,6 +43,7 @@ from services.tracking.state import state_of
 PATH: Final = "2.0/mlflow-artifacts/artifacts"
 _SCHEME: Final = "mlflow-artifacts:/"
 routes: Final = Routes()
+_log = logger(__name__)
 
 
 @routes.mlflow("GET", PATH, permission="artifact.read")
@@ -50,7 +52,7 @@ async def list_artifacts(call: Call, body: schemas.Listing) -> object:
     path = clean_folder(body.path)
     if path and not await shows(insist_on_path(call, path, missing=_no_artifact(path))):
         return schemas.ListAnswer(files=[])
-    entries = await _store(call).entries(_key(call, path))
+    entries = await _entries(call, path)
     return schemas.ListAnswer(files=_files(entries if path else await _visible(call, entries)))
 
 
@@ -73,6 +75,7 @@ async def upload_artifact(call: Call) -> Response:
         _path(call),
         call.request.stream(),
         None if length is None else _length(length),
+        claims_of(call.request.headers),
     )
     return Response(status_code=200)
 
@@ -153,20 +156,34 @@ async def _root_of_model(call: Call) -> str:
 
 
 async def _listed(call: Call, root_uri: str, path: str) -> object:
-    entries = await _store(call).entries(_key(call, _path_of(root_uri, path)))
+    entries = await _entries(call, _path_of(root_uri, path))
     return schemas.ListAnswer(root_uri, _files(entries, path))
 
 
+async def _entries(call: Call, path: str) -> list[Entry]:
+    principal = call.principal
+    return await entries(call.running.database, principal.tenant_no, principal.workspace_id, path)
+
+
 async def _served(call: Call, path: str) -> Response:
-    store, key = _store(call), _key(call, path)
-    found = await store.find(key)
-    if found is None:
-        if await store.entries(key):
+    principal, request = call.principal, call.request
+    stored = await stored_at(
+        call.running.database, principal.tenant_no, principal.workspace_id, path
+    )
+    if stored is None:
+        if await _entries(call, path):
             raise invalid(f"Artifact path refers to a directory, not a file: {path!r}")
         raise _no_artifact(path)
-    request = call.request
+    if has_it(request.headers, stored.content):
+        return Response(status_code=304, headers=told_of(stored.content))
+    store = state_of(call.running).artifacts
+    found = await store.find(stored.key)
+    if found is None or found.size != stored.content.size:
+        _log.error("artifact_damaged", key=stored.key, found=found and found.size)
+        raise damaged(path)
     name = path.rpartition("/")[2]
-    return serve(store, found, name, request.headers, bare=request.method == "HEAD")
+    bare = request.method == "HEAD"
+    return serve(store, found, stored.content, name, request.headers, bare=bare)
 
 
 async def _visible(call: Call, entries: list[Entry]) -> list[Entry]:
@@ -206,12 +223,3 @@ def _length(header: str) -> int:
     if not (header.isascii() and header.isdigit()) or len(header) > 18:
         raise invalid("Content-Length is no number of bytes.")
     return int(header)
-
-
-def _key(call: Call, path: str) -> str:
-    principal = call.principal
-    return object_key(principal.tenant, principal.workspace_id, path).removesuffix("/")
-
-
-def _store(call: Call) -> ArtifactStore:
-    return state_of(call.running).artifacts

@@ -1,17 +1,17 @@
 """A local folder as an object store, which nothing enters or leaves by a symbolic link."""
 
 import asyncio
+import glob
 import os
-import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from obstore.store import LocalStore
 
-from libs.common.errors import Refusal, invalid
-from services.tracking.artifacts.objects import MIB, Entry, Found, Objects
+from libs.common.errors import invalid
+from services.tracking.artifacts.objects import MIB, Found, Objects
 
 PART_BYTES: Final = MIB
 
@@ -25,17 +25,12 @@ class Folder:
         self._objects = Objects(LocalStore(self._root), part_bytes=PART_BYTES)
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], length: int | None) -> None:
-        """Store a body, all of it or nothing; refused where a folder or file is in the way."""
-        await asyncio.to_thread(self._check_place, key)
-        try:
-            await self._objects.put(key, chunks, length)
-        except Refusal as refusal:
-            if refusal.status >= 500:  # Perhaps another upload took the place meanwhile.
-                await asyncio.to_thread(self._check_place, key)
-            raise
+        """Store a body, all of it or nothing."""
+        await asyncio.to_thread(place_of, self._root, key)
+        await self._objects.put(key, chunks, length)
 
     async def find(self, key: str) -> Found | None:
-        """The file at `key`, None when there is none, as below another file."""
+        """The file at `key`, None when there is none."""
         place = await asyncio.to_thread(place_of, self._root, key)
         return await self._objects.find(key) if place.is_file() else None
 
@@ -43,60 +38,17 @@ class Folder:
         """The bytes of a range."""
         return self._objects.read(found, start, end)
 
-    async def entries(self, key: str) -> list[Entry]:
-        """What lies directly below a folder, by name, without links and unfinished uploads."""
-        return await asyncio.to_thread(self._entries, key)
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove files, and what a process that died has left of their uploads."""
+        await asyncio.to_thread(self._delete, keys)
 
-    async def delete(self, key: str) -> None:
-        """Remove the file or folder at `key`."""
-        await asyncio.to_thread(self._delete, key)
-
-    async def move(self, key: str, to: str) -> None:
-        """Move all files below a folder to the same places below another; links stay."""
-        await asyncio.to_thread(self._move, key, to)
-
-    def _check_place(self, key: str) -> None:
-        place = place_of(self._root, key)
-        above = place.relative_to(self._root).parents
-        if place.is_dir() or any((self._root / part).is_file() for part in above):
-            raise invalid("Invalid path: an artifact cannot be both a file and a directory.")
-
-    def _entries(self, key: str) -> list[Entry]:
-        below = []
-        try:
-            with os.scandir(place_of(self._root, key)) as found:
-                for item in found:
-                    if item.is_dir(follow_symlinks=False):
-                        below.append(Entry(item.name, True))
-                    elif item.is_file(follow_symlinks=False) and "#" not in item.name:
-                        size = item.stat(follow_symlinks=False).st_size
-                        below.append(Entry(item.name, False, size))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        return sorted(below, key=lambda entry: entry.name)
-
-    def _move(self, key: str, to: str) -> None:
-        place, target = place_of(self._root, key), place_of(self._root, to)
-        for above, _, names in os.walk(place, topdown=False, followlinks=False):
-            folder = target / Path(above).relative_to(place)
-            for name in names:
-                file = Path(above, name)
-                # An unfinished upload ends at its old place, or not at all.
-                if not file.is_symlink() and "#" not in name:
-                    folder.mkdir(parents=True, exist_ok=True)
-                    file.replace(folder / name)
-            with suppress(OSError):  # Something is left in it, or just came.
-                Path(above).rmdir()
-
-    def _delete(self, key: str) -> None:
-        place = place_of(self._root, key)
-        try:
-            if place.is_dir():
-                shutil.rmtree(place)
-            else:
-                place.unlink()
-        except (FileNotFoundError, NotADirectoryError):
-            return
+    def _delete(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            place = place_of(self._root, key)
+            # All of `name#1`, `name#2`, …: what is written here has no `#` in its name.
+            for file in (place, *place.parent.glob(f"{glob.escape(place.name)}#*")):
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    file.unlink()
 
 
 def place_of(root: Path, key: str) -> Path:

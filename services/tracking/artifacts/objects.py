@@ -1,6 +1,6 @@
-"""An object store as artifacts use it: streamed in, streamed out, listed and emptied by folder."""
+"""An object store as artifacts use it: streamed in, streamed out, removed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -22,15 +22,6 @@ _log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a listing; a folder has no size."""
-
-    name: str
-    is_folder: bool
-    size: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Found:
     """An object that is there: its size in bytes and its entity tag, and how to read it."""
 
@@ -41,7 +32,7 @@ class Found:
 
 
 class ArtifactStore(Protocol):
-    """What artifacts need of a store; keys are those of `object_key`."""
+    """What artifacts need of a store; keys are those of `new_key`, and no object is ever changed."""
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], length: int | None) -> None:
         """Store a body of `length` bytes, None when that was not said; all of it or nothing."""
@@ -55,19 +46,8 @@ class ArtifactStore(Protocol):
         """The bytes from `start` up to `end` of an object as it was when found."""
         ...
 
-    async def entries(self, key: str) -> list[Entry]:
-        """What lies directly below a folder, by name; nothing for a file or an absent folder."""
-        ...
-
-    async def delete(self, key: str) -> None:
-        """Remove the object at `key` and all objects below it; nothing there is no error."""
-        ...
-
-    async def move(self, key: str, to: str) -> None:
-        """Move all objects below a folder to the same places below another.
-
-        Those that are at their new place already stay there, so that it may be done again.
-        """
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects; those that are not there are no error."""
         ...
 
 
@@ -137,44 +117,24 @@ class Objects:
         except BaseError as problem:
             raise _store_away(problem) from problem
 
-    async def entries(self, key: str) -> list[Entry]:
-        """What lies directly below a folder, by name."""
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects, many in one request where the store takes that."""
         try:
-            found = await obstore.list_with_delimiter_async(self._store, key)
-        except BaseError as problem:
-            raise _store_away(problem) from problem
-        below = [Entry(prefix.rpartition("/")[2], True) for prefix in found["common_prefixes"]]
-        below += [
-            Entry(item["path"].rpartition("/")[2], False, item["size"]) for item in found["objects"]
-        ]
-        return sorted(below, key=lambda entry: entry.name)
-
-    async def delete(self, key: str) -> None:
-        """Remove the object at `key` and all objects below it."""
-        if not all(key.split("/")):  # An empty prefix would mean the whole store.
-            raise invalid("Invalid path")
-        try:
-            async for batch in obstore.list(self._store, prefix=key, chunk_size=1000):
-                await obstore.delete_async(self._store, [item["path"] for item in batch])
-            await obstore.delete_async(self._store, key)
+            await obstore.delete_async(self._store, keys)
         except FileNotFoundError:
-            return
+            await self._delete_each(keys)
         except BaseError as problem:
             raise _store_away(problem) from problem
 
-    async def move(self, key: str, to: str) -> None:
-        """Move all objects below a folder to the same places below another, one by one."""
-        if not all((*key.split("/"), *to.split("/"))):
-            raise invalid("Invalid path")
-        try:
-            async for batch in obstore.list(self._store, prefix=key, chunk_size=1000):
-                for item in batch:
-                    place = to + item["path"].removeprefix(key)
-                    await obstore.rename_async(self._store, item["path"], place)
-        except FileNotFoundError:
-            return
-        except BaseError as problem:
-            raise _store_away(problem) from problem
+    async def _delete_each(self, keys: Sequence[str]) -> None:
+        # One that was not there may have ended the removal of the others.
+        for key in keys:
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                continue
+            except BaseError as problem:
+                raise _store_away(problem) from problem
 
 
 def _store_away(problem: BaseException) -> Refusal:

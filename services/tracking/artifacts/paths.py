@@ -5,6 +5,7 @@ the same, and what is then not a plain relative path of plain names is refused, 
 """
 
 import re
+import secrets
 import unicodedata
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -12,8 +13,7 @@ from urllib.parse import unquote
 
 from libs.common.errors import Refusal, invalid
 
-# A name with the suffix that the local store gives to a file in the making fits 255 bytes; a key
-# with the tenant's prefix fits the 1,024 bytes of S3.
+# What a client can write to its own disk again, and what an index of PostgreSQL can hold.
 NAME_BYTES: Final = 250
 PATH_BYTES: Final = 960
 
@@ -78,9 +78,13 @@ def join(folder: str, path: str) -> str:
     return f"{folder}/{path}" if path else folder
 
 
-def object_key(tenant: str, workspace_id: int, path: str) -> str:
-    """The key of a clean path in the object store; no path can name another tenant's."""
-    return f"t/{tenant}/{workspace_id}/{path}"
+def new_key(tenant: str) -> str:
+    """The key of a new object in the store, which nothing but its rows tells of.
+
+    The two digits spread the objects of a tenant over 256 folders, where the store has folders.
+    """
+    name = secrets.token_hex(16)
+    return f"t/{tenant}/c/{name[:2]}/{name}"
 
 
 def _decoded(path: str) -> str:

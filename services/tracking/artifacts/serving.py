@@ -11,6 +11,7 @@ from urllib.parse import quote
 from starlette.responses import Response, StreamingResponse
 
 from services.tracking.artifacts.objects import ArtifactStore, Found
+from services.tracking.model.contents import Content
 
 # What MLflow shows as plain text, whatever a table of types says.
 TEXT_ENDINGS: Final = frozenset(
@@ -31,25 +32,29 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]+")
 
 
 def serve(
-    store: ArtifactStore, found: Found, name: str, headers: Mapping[str, str], *, bare: bool = False
+    store: ArtifactStore,
+    found: Found,
+    content: Content,
+    name: str,
+    headers: Mapping[str, str],
+    *,
+    bare: bool = False,
 ) -> Response:
     """The answer to a GET of a found object that the client knows as `name`; `bare` to a HEAD."""
     answer = {
-        **SAFE_HEADERS,
+        **told_of(content),
         "content-type": content_type(name),
         "content-disposition": attachment(name),
     }
-    if found.tag is not None:
-        answer["etag"] = found.tag
-    span = wanted_range(headers, found)
+    span = wanted_range(headers, content)
     if span is None:
-        start, end, status = 0, found.size, 200
+        start, end, status = 0, content.size, 200
     else:
         start, end = span
         if start >= end:
-            answer["content-range"] = f"bytes */{found.size}"
+            answer["content-range"] = f"bytes */{content.size}"
             return Response(status_code=416, headers={**answer, "content-length": "0"})
-        answer["content-range"] = f"bytes {start}-{end - 1}/{found.size}"
+        answer["content-range"] = f"bytes {start}-{end - 1}/{content.size}"
         status = 206
     answer["content-length"] = str(end - start)
     if bare:
@@ -57,20 +62,32 @@ def serve(
     return StreamingResponse(store.read(found, start, end), status_code=status, headers=answer)
 
 
-def wanted_range(headers: Mapping[str, str], found: Found) -> tuple[int, int] | None:
+def told_of(content: Content) -> dict[str, str]:
+    """What every answer about a content says of it."""
+    return {**SAFE_HEADERS, "etag": content.tag, "repr-digest": content.digest}
+
+
+def has_it(headers: Mapping[str, str], content: Content) -> bool:
+    """Whether the client says that it holds this content already (RFC 9110, 13.1.2)."""
+    known = {tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")}
+    return content.tag in known or known == {"*"}
+
+
+def wanted_range(headers: Mapping[str, str], content: Content) -> tuple[int, int] | None:
     """The one range that is asked for, empty when it cannot be met; None for the whole object.
 
     RFC 9110, 14.2: several ranges, other units and a stale If-Range may be answered whole.
     """
     asked = _RANGE.fullmatch(headers.get("range", "").replace(" ", ""))
-    if asked is None or headers.get("if-range", found.tag) != found.tag:
+    if asked is None or headers.get("if-range", content.tag) != content.tag:
         return None
+    size = content.size
     first, last = asked.groups()
     if not first:
-        return (max(0, found.size - int(last)), found.size) if last else None
+        return (max(0, size - int(last)), size) if last else None
     if last and int(last) < int(first):
         return None
-    return int(first), min(int(last) + 1, found.size) if last else found.size
+    return int(first), min(int(last) + 1, size) if last else size
 
 
 def content_type(name: str) -> str:

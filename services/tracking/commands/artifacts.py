@@ -1,6 +1,6 @@
 """Artifacts: store and remove files, below a run or logged model that is there and active.
 
-They lie in the object store and not in the database, so no fact tells of them.
+There may be thousands in a run, and nobody waits for one, so no fact tells of them.
 """
 
 from collections.abc import AsyncIterator
@@ -9,8 +9,10 @@ from uuid import UUID
 from libs.common.errors import Refusal, invalid, too_large
 from libs.common.principal import Principal
 from libs.common.service import Running
-from services.tracking.artifacts.paths import Owner, clean_file, clean_folder, object_key, owner_of
-from services.tracking.commands.quotas import delete_counted, put_within_quota
+from services.tracking.artifacts.checksums import Claims, Measured
+from services.tracking.artifacts.paths import Owner, clean_file, clean_folder, owner_of
+from services.tracking.commands.contents import put_content, unlink_below
+from services.tracking.commands.quotas import note_bytes, within_quota
 from services.tracking.model.metrics import no_model
 from services.tracking.model.runs import no_run, not_active
 from services.tracking.queries.access import insist_on_experiment
@@ -24,16 +26,32 @@ async def store_artifact(
     path: str,
     chunks: AsyncIterator[bytes],
     length: int | None,
+    claims: Claims,
 ) -> None:
     """Store a file at a path as the client wrote it: all of it, or nothing and a refusal."""
     clean = clean_file(path)
     most = running.settings.artifact_max_bytes
     if most:
         chunks = _bounded(chunks, length or 0, most)
-    owner = await _checked_owner(running, principal, permission, clean)
-    if clean == owner.folder:
+    owner = await checked_owner(running, principal, permission, clean)
+    await store_file(running, principal, owner, clean, chunks, length, claims)
+
+
+async def store_file(
+    running: Running,
+    principal: Principal,
+    owner: Owner,
+    path: str,
+    chunks: AsyncIterator[bytes],
+    length: int | None,
+    claims: Claims,
+) -> None:
+    """Store a file at a clean path below an owner that the caller may write to."""
+    if path == owner.folder:
         raise invalid("Artifact path must include a filename below the artifacts folder.")
-    await put_within_quota(running, principal, _key(principal, clean), chunks, length)
+    chunks = await within_quota(running, principal, path, chunks, length)
+    added = await put_content(running, principal, owner, path, Measured(chunks, claims), length)
+    note_bytes(running, principal, added)
 
 
 async def _bounded(chunks: AsyncIterator[bytes], length: int, most: int) -> AsyncIterator[bytes]:
@@ -56,13 +74,17 @@ async def delete_artifacts(
 ) -> None:
     """Remove a file, or a folder with all that is below; nothing there is no error."""
     clean = clean_folder(path)
-    await _checked_owner(running, principal, permission, clean)
-    await delete_counted(running, principal, _key(principal, clean))
+    await checked_owner(running, principal, permission, clean)
+    tenant_no, workspace_id = principal.tenant_no, principal.workspace_id
+    async with running.database.transaction(tenant_no) as connection:
+        held = await unlink_below(connection, tenant_no, workspace_id, clean)
+    note_bytes(running, principal, -held)
 
 
-async def _checked_owner(
+async def checked_owner(
     running: Running, principal: Principal, permission: str, path: str
 ) -> Owner:
+    """The active run or logged model that a clean path lies below, if the caller may do this there."""
     owner = owner_of(path)
     if owner is None:
         raise invalid(
@@ -91,7 +113,3 @@ async def _checked_owner(
 def _not_active(owner: Owner, stage: str) -> Refusal:
     # A deleted model reads as a missing one, as in MLflow; a deleted run does not.
     return not_active(owner.id, stage) if owner.kind == "run" else no_model(owner.id)
-
-
-def _key(principal: Principal, path: str) -> str:
-    return object_key(principal.tenant, principal.workspace_id, path)

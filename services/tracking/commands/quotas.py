@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 
 from libs.common.principal import Principal
 from libs.common.service import Running
-from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.model.usage import Usage
+from services.tracking.queries.artifacts import stored_at
 from services.tracking.queries.usage import usage_of
 from services.tracking.state import state_of
-from services.tracking.store.usage import count_bytes
 
 
 async def insist_on_run_quota(running: Running, principal: Principal) -> None:
@@ -21,30 +20,28 @@ async def insist_on_run_quota(running: Running, principal: Principal) -> None:
     usage.runs += 1
 
 
-async def put_within_quota(
+async def within_quota(
     running: Running,
     principal: Principal,
-    key: str,
+    path: str,
     chunks: AsyncIterator[bytes],
     length: int | None,
-) -> None:
-    """Store a body, and count what it adds; a refusal 403 where there is no room for it."""
-    store = state_of(running).artifacts
+) -> AsyncIterator[bytes]:
+    """The chunks of a new file at a clean path; a refusal 403 where there is no room for them."""
     usage = await _usage(running, principal)
-    before = await _size(store, key)
-    body = _Counted(chunks, usage, before)
+    if usage.bytes_left() is None:
+        return chunks
+    before = await stored_at(running.database, principal.tenant_no, principal.workspace_id, path)
+    body = _Counted(chunks, usage, 0 if before is None else before.content.size)
     body.check(length or 0)
-    await store.put(key, body.within(), length)
-    await _count(running, principal, usage, body.taken - before)
+    return body.within()
 
 
-async def delete_counted(running: Running, principal: Principal, key: str) -> None:
-    """Remove what is at a key and below it, and count it off."""
-    store = state_of(running).artifacts
-    usage = await _usage(running, principal)
-    before = await _size_below(store, key)
-    await store.delete(key)
-    await _count(running, principal, usage, -before)
+def note_bytes(running: Running, principal: Principal, more: int) -> None:
+    """So many bytes more, or fewer, were stored just now: counted where that is committed."""
+    usage = state_of(running).usage.of(principal.tenant_no)
+    if usage is not None:
+        usage.stored += more
 
 
 class _Counted:
@@ -56,7 +53,7 @@ class _Counted:
         left = usage.bytes_left()
         # What it replaces makes room.
         self._most = None if left is None else left + before
-        self.taken = 0
+        self._taken = 0
 
     def check(self, asked: int) -> None:
         """Refuse where so much does not fit; an empty file always does."""
@@ -66,8 +63,8 @@ class _Counted:
     async def within(self) -> AsyncIterator[bytes]:
         """The chunks, ending in a refusal where they are too many."""
         async for chunk in self._chunks:
-            self.taken += len(chunk)
-            self.check(self.taken)
+            self._taken += len(chunk)
+            self.check(self._taken)
             yield chunk
 
 
@@ -79,26 +76,3 @@ async def _usage(running: Running, principal: Principal) -> Usage:
             usage = await usage_of(connection, principal.tenant_no)
         seen.keep(principal.tenant_no, usage)
     return usage
-
-
-async def _count(running: Running, principal: Principal, usage: Usage, more: int) -> None:
-    if more:
-        usage.stored += more
-        async with running.database.transaction(principal.tenant_no) as connection:
-            await count_bytes(connection, principal.tenant_no, more)
-
-
-async def _size(store: ArtifactStore, key: str) -> int:
-    found = await store.find(key)
-    return 0 if found is None else found.size
-
-
-async def _size_below(store: ArtifactStore, key: str) -> int:
-    entries = await store.entries(key)
-    if not entries:
-        return await _size(store, key)
-    total = 0
-    for entry in entries:
-        below = f"{key}/{entry.name}"
-        total += await _size_below(store, below) if entry.is_folder else entry.size or 0
-    return total

@@ -7,21 +7,22 @@ belongs to it.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Final
 
 from libs.common.contracts.tracking import ExperimentChanged, WorkspaceCleared
 from libs.common.events.outbox import UnitOfWork, unit_of_work
 from libs.common.leaving import Leaving
 from libs.common.service import Running
 from libs.common.workspaces import DEFAULT_ID
-from services.tracking.artifacts.paths import object_key
 from services.tracking.commands.experiments import ensure_default, keep_stage
 from services.tracking.commands.facts import experiment_state, run_changed
 from services.tracking.commands.logged_models import change, keep_versions_tag
 from services.tracking.model.logged_models import model_uuid
-from services.tracking.state import state_of
 from services.tracking.store import experiments, logged_models
 from services.tracking.store import workspaces as store
+from services.tracking.store.contents import move_page
 
+FILES: Final = 5_000
 Batch = Callable[[Running, UnitOfWork, Leaving], Awaitable[bool]]
 
 
@@ -32,8 +33,7 @@ async def sweep(running: Running, leaving: Leaving) -> None:
         return
     # Or another one of that name would take its place.
     await ensure_default(running, leaving.acting())
-    await _move_files(running, leaving)
-    for batch in (_move_runs, _move_models, _move_experiment):
+    for batch in (_move_files, _move_runs, _move_models, _move_experiment):
         await _until_none(running, leaving, batch)
 
 
@@ -59,13 +59,11 @@ async def _put_aside(running: Running, work: UnitOfWork, leaving: Leaving) -> bo
     return found is not None
 
 
-async def _move_files(running: Running, leaving: Leaving) -> None:
-    artifacts = state_of(running).artifacts
-    here = object_key(leaving.tenant, leaving.workspace_id, "").removesuffix("/")
-    for folder in await artifacts.entries(here):
-        await artifacts.move(
-            f"{here}/{folder.name}", object_key(leaving.tenant, DEFAULT_ID, folder.name)
-        )
+async def _move_files(_: Running, work: UnitOfWork, leaving: Leaving) -> bool:
+    moved = await move_page(
+        work.connection, leaving.tenant_no, leaving.workspace_id, DEFAULT_ID, FILES
+    )
+    return moved > 0
 
 
 async def _move_runs(_: Running, work: UnitOfWork, leaving: Leaving) -> bool:

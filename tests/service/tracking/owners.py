@@ -1,4 +1,4 @@
-"""Runs and logged models that tests work on, and what of them lies in the artifact store."""
+"""Runs and logged models that tests work on, and what is stored of their artifacts."""
 
 from pathlib import Path
 from typing import Any
@@ -43,10 +43,21 @@ def store_folder(client: Client) -> Path:
     return Path(unquote(urlsplit(client.running.settings.artifact_store).path))
 
 
-def stored(client: Client) -> list[str]:
-    """Every file the store holds for the tenant, also unfinished ones, as `0/<run>/artifacts/…`."""
-    below = store_folder(client) / "t" / client.tenant.id / "1"
+def objects(client: Client) -> list[str]:
+    """Every file that the store holds for the tenant, also unfinished ones."""
+    below = store_folder(client) / "t" / client.tenant.id
     return sorted(str(path.relative_to(below)) for path in below.rglob("*") if path.is_file())
+
+
+async def stored(client: Client) -> list[str]:
+    """The paths of all files of the tenant in its default workspace, as `0/<run>/artifacts/…`."""
+    number = client.tenant.number
+    async with client.running.database.reading(number) as connection:
+        rows = await connection.fetch(
+            "SELECT path FROM artifacts WHERE tenant_no = $1 AND workspace_id = 1 ORDER BY path",
+            number,
+        )
+    return [row["path"] for row in rows]
 
 
 async def asked(

@@ -122,9 +122,9 @@ async def test_what_is_removed_is_gone_and_removing_nothing_is_no_error(client: 
     for path in ("/d", "/nope"):
         gone = await client.ask("DELETE", of_run(run_id, path))
         assert (gone.status, gone.body) == (200, b"{}")
-    assert stored(client) == [f"0/{run_id}/artifacts/a"]
+    assert await stored(client) == [f"0/{run_id}/artifacts/a"]
     assert (await client.ask("DELETE", of_run(run_id))).status == 200
-    assert stored(client) == []
+    assert await stored(client) == []
 
 
 async def test_answers_about_files_that_are_not_there(client: Client) -> None:
@@ -173,7 +173,7 @@ async def test_another_tenants_files_read_as_missing_ones(client: Client) -> Non
         return [(s, b.replace(model.encode(), b"M").replace(run.encode(), b"RUN")) for s, b in told]
 
     assert await seen(run_id, model_id) == await seen(*never)
-    assert stored(other) == []
+    assert await stored(other) == []
     assert (await client.ask("GET", of_run(run_id, "/a"))).body == b"secret"
 
 
@@ -196,7 +196,7 @@ async def test_nothing_is_written_where_no_run_or_model_is(client: Client) -> No
         reply = await client.ask("PUT", path, raw=b"x")
         assert (reply.status, path) == (status, path), reply.body
         assert set(content(reply)) == {"error_code", "message"}
-    assert stored(client) == [f"0/{gone}/artifacts/kept"]
+    assert await stored(client) == [f"0/{gone}/artifacts/kept"]
     assert (await client.ask("DELETE", of_run(gone, "/kept"))).status == 400
     assert (await client.ask("GET", of_run(gone, "/kept"))).body == b"1", "still to be read"
 
@@ -205,7 +205,7 @@ async def test_nothing_is_written_where_no_run_or_model_is(client: Client) -> No
 async def test_a_name_is_a_file_or_a_folder(client: Client, path: str) -> None:
     run_id = await new_run(client)
     await client.ask("PUT", of_run(run_id, "/a" if path == "/a/b" else "/a/b"), raw=b"1")
-    before = stored(client)
+    before = await stored(client)
     reply = await client.ask("PUT", of_run(run_id, path), raw=b"2")
     assert (reply.status, content(reply)["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
-    assert stored(client) == before
+    assert await stored(client) == before
