@@ -76,6 +76,7 @@ ROUTES: Final[Mapping[str, Route]] = {
     },
     **{f"/api/maestro/v1/{kind}": Route("auth", kind) for kind in _AUTH},
     "/api/maestro/v1/experiments": Route("tracking", "experiments"),
+    "/api/maestro/v1/runs": Route("tracking", "runs"),
 }
 
 # Paths that are answered only as they stand, without anything behind them.

@@ -25,6 +25,7 @@ _TENANT_TABLES: Final = (
     *("datasets", "inputs", "input_tags", "run_models"),
     *("logged_models", "logged_model_params", "logged_model_tags", "model_versions"),
     *("tenant_plans", "run_usage", "artifact_usage"),
+    "run_ancestry",
     *("contents", "artifacts", "part_uploads", "parts"),
 )
 _PLATFORM_TABLES: Final = {

@@ -12,6 +12,7 @@ from maestro.commands import (
     login,
     members,
     roles,
+    runs,
     service_accounts,
     tenants,
     tokens,
@@ -30,6 +31,7 @@ GROUPS = (
     (grants, "grants", "Allow and deny on experiments, models and workspaces."),
     (access, "access", "Who may do what, and why."),
     (workspaces, "workspaces", "Places for work that is kept apart."),
+    (runs, "runs", "Continue a run from one of its steps."),
 )
 
 

@@ -72,11 +72,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunCreated(msgspec.Struct, frozen=True, kw_only=True):
-    """A run was started."""
+    """A run was started; `forked_from` is the run that it continues, after `forked_at_step`."""
 
     version: int
     run: Run
     tags: dict[str, str] = {}
+    forked_from: str = ""
+    forked_at_step: int | None = None
 
 
 class RunChanged(msgspec.Struct, frozen=True, kw_only=True):

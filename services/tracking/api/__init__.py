@@ -8,6 +8,7 @@ from services.tracking.api import (
     artifact_uploads,
     artifacts,
     experiments,
+    forks,
     logged_models,
     logging,
     metrics,
@@ -25,4 +26,4 @@ def api(running: Running) -> ASGIApp:
     modules = (server, experiments, runs, logging, metrics, logged_models, workspaces)
     for module in (*modules, artifacts, artifact_uploads, presigned):
         routes.include(module.routes)
-    return application(running, routes, [owners.router])
+    return application(running, routes, [owners.router, forks.router])

@@ -52,7 +52,7 @@ async def create_run(
     kept[RUN_NAME_TAG] = kept.get(RUN_NAME_TAG) or name
     if experiment_id == DEFAULT_ID:
         await ensure_default(running, principal)
-    run = _new_run(principal, experiment_id, name, user_id, start_time)
+    run = new_run(principal, experiment_id, name, user_id, start_time)
     fact = RunCreated(version=run.version, run=run_state(run), tags=brief(kept))
     new = logging.NewRun(
         run_id=run_uuid(run.run_id),
@@ -152,9 +152,10 @@ async def _moved(
     return other
 
 
-def _new_run(
+def new_run(
     principal: Principal, experiment_id: int, name: str, user_id: str, start_time: int
 ) -> Run:
+    """A run that has just started, not yet stored."""
     run_id = new_run_uuid().hex
     return Run(
         run_no=0,

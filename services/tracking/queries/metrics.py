@@ -1,6 +1,7 @@
 """Histories of metrics: every point, points of many runs, and samples for a chart.
 
-Identical points are one point here; they were stored as often as they were sent.
+Identical points are one point here; they were stored as often as they were sent. A fork's points
+are those of the runs it continues, up to the step where it left them, and its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,8 +21,7 @@ FROM (
     SELECT p.ts, p.step, p.value
     FROM runs r
     JOIN metric_keys k ON k.tenant_no = r.tenant_no AND k.key = $4
-    JOIN metric_points p ON p.tenant_no = r.tenant_no AND p.run_no = r.run_no
-         AND p.key_no = k.key_no
+    CROSS JOIN LATERAL points_of(r.tenant_no, r.run_no, k.key_no) p
     WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = $3
       AND ($5::int8 IS NULL OR (p.ts, p.step, comparable(p.value), (p.value = 'NaN'::float8)::int)
                                > ($5::int8, $6::int8, $7::float8, $8::int8))
@@ -34,7 +34,7 @@ _BULK: Final = """
 SELECT r.run_id, p.ts, p.step, p.value
 FROM runs r
 JOIN metric_keys k ON k.tenant_no = r.tenant_no AND k.key = $4
-JOIN metric_points p ON p.tenant_no = r.tenant_no AND p.run_no = r.run_no AND p.key_no = k.key_no
+CROSS JOIN LATERAL points_of(r.tenant_no, r.run_no, k.key_no) p
 WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = ANY($3::uuid[])
 GROUP BY r.run_id, p.ts, p.step, p.value
 ORDER BY r.run_id, p.ts, p.step, comparable(p.value), p.value
@@ -53,8 +53,7 @@ FROM (
             SELECT r.run_id, p.ts, p.step, p.value
             FROM runs r
             JOIN metric_keys k ON k.tenant_no = r.tenant_no AND k.key = $4
-            JOIN metric_points p ON p.tenant_no = r.tenant_no AND p.run_no = r.run_no
-                 AND p.key_no = k.key_no
+            CROSS JOIN LATERAL points_of(r.tenant_no, r.run_no, k.key_no) p
             WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = ANY($3::uuid[])
               AND ($5::int8 IS NULL OR p.step BETWEEN $5 AND $6::int8)
             GROUP BY r.run_id, p.ts, p.step, p.value

@@ -246,6 +246,7 @@ OWNERS: Final[dict[str, Ask]] = {
     "put_experiment_owner": Ask(
         "act", f"{OURS}/experiments/<experiment>/owner", body={"subject": "<member>"}
     ),
+    "fork_run": Ask("act", f"{OURS}/runs/<run>/fork", body={"step": 0}),
     "get_model_owner": Ask("read", f"{OURS}/models/<model>/owner"),
     "set_model_owner": Ask("act", f"{OURS}/models/<model>/owner", body={"subject": "<member>"}),
 }

@@ -135,12 +135,14 @@ SENT: Final[dict[str, dict[str, Any]]] = {
     "presign_download": {**_RUN, "path": "file.txt"},
     "get_experiment_owner": {},
     "put_experiment_owner": {"subject": SOMEBODY},
+    "fork_run": {"step": 0},
 }
 _IN_PATHS: Final = {
     "{model_id}": "{model}",
     "{tag_key}": "told",
     "{artifact_path:path}": _RUN_FILE,
     "{experiment_id}": "{experiment}",
+    "{run_id}": "{run}",
 }
 
 
