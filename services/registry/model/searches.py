@@ -2,20 +2,24 @@
 
 import base64
 import binascii
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
 from libs.common.errors import Refusal, invalid
-from services.registry.model.filters import Condition, Vocabulary, parse
+from libs.common.filters.clauses import written_order
+from libs.common.filters.values import unquoted
+from services.registry.model.filters import Condition, Vocabulary, entity_and_key, parse, told
 from services.registry.model.names import PROMPT_TAG
 
 MODELS: Final = Vocabulary(texts=("name",), numbers=(), lists=("name",))
 VERSIONS: Final = Vocabulary(
-    texts=("name", "run_id", "source_path"), numbers=("version_number",), lists=("name", "run_id")
+    texts=("name", "run_id", "source_path"),
+    numbers=("version_number",),
+    lists=("name", "run_id"),
+    times=("creation_timestamp", "last_updated_timestamp"),
 )
 MOST_MODELS: Final = 1_000
 MOST_VERSIONS: Final = 200_000
@@ -27,7 +31,6 @@ _VERSION_ORDER: Final = {
     "last_updated_timestamp": "updated",
 }
 _INT64: Final = 2**63 - 1
-_PREFIX: Final = re.compile(r"(attribute|tags?)\.(.*)", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -131,7 +134,7 @@ def model_search(
         raise _unfit_page(max_results)
     if max_results < 0:
         raise _not_positive(max_results)
-    order = _order(order_by, _MODEL_ORDER, attributes=False)
+    order = _order(order_by, _MODEL_ORDER, _model_key)
     return _search(parse(filter_text, MODELS), MODELS, order, max_results, page_token)
 
 
@@ -144,7 +147,7 @@ def version_search(
     if max_results < 1:
         raise _not_positive(max_results)
     default = ("last_updated_timestamp DESC", "name ASC", "version_number DESC")
-    order = _order(order_by or default, _VERSION_ORDER, attributes=True)
+    order = _order(order_by or default, _VERSION_ORDER, _version_key)
     return _search(parse(filter_text, VERSIONS), VERSIONS, order, max_results, page_token)
 
 
@@ -184,41 +187,38 @@ def _asks_for_prompts(conditions: Iterable[Condition]) -> bool:
 
 
 def _order(
-    clauses: Sequence[str], columns: Mapping[str, str], *, attributes: bool
+    clauses: Sequence[str],
+    columns: Mapping[str, str],
+    named: Callable[[str, Mapping[str, str]], str],
 ) -> list[tuple[str, int]]:
     order: list[tuple[str, int]] = []
     for clause in clauses:
-        key, sign = _order_clause(clause, attributes=attributes)
-        if key not in columns:
-            raise _unknown_order(key, columns, attributes=attributes)
-        if any(columns[key] == column for column, _ in order):
+        identifier, ascending = written_order(clause)
+        column = columns[named(identifier, columns)]
+        if any(column == other for other, _ in order):
             raise invalid(f"`order_by` contains duplicate fields: {list(clauses)}")
-        order.append((columns[key], sign))
+        order.append((column, 1 if ascending else -1))
     return order
 
 
-def _order_clause(clause: str, *, attributes: bool) -> tuple[str, int]:
-    words = clause.split()
-    if len(words) not in (1, 2) or words[0][-1] in ",;":
-        raise invalid(f"Invalid order_by clause '{clause}'. Could not be parsed.")
-    key, direction = words[0], "".join(words[1:]).lower() or "asc"
-    if direction not in ("asc", "desc"):
-        raise invalid(f"Invalid ordering key in order_by clause '{clause}'.")
-    prefixed = _PREFIX.fullmatch(key) if attributes else None
-    if prefixed is not None and prefixed.group(1) == "attribute":
-        key = prefixed.group(2)
-    if len(key) > 2 and key[0] == key[-1] and key[0] in '`"':
-        key = key[1:-1]
-    return key, 1 if direction == "asc" else -1
+def _model_key(identifier: str, columns: Mapping[str, str]) -> str:
+    if identifier not in columns:
+        # MLflow keeps quiet about one of two names for the same time.
+        valid = told(tuple(key for key in columns if key != "last_updated_timestamp"))
+        raise invalid(f"Invalid order by key '{identifier}' specified. Valid keys are '{valid}'")
+    return identifier
 
 
-def _unknown_order(key: str, columns: Mapping[str, str], *, attributes: bool) -> Refusal:
-    # MLflow keeps quiet about one of two names for the same time.
-    told = [column for column in columns if attributes or column != "last_updated_timestamp"]
-    valid = "{" + ", ".join(repr(column) for column in told) + "}"
-    if attributes:
-        return invalid(f"Invalid attribute key '{key}' specified. Valid keys are '{valid}'")
-    return invalid(f"Invalid order by key '{key}' specified. Valid keys are '{valid}'")
+def _version_key(identifier: str, columns: Mapping[str, str]) -> str:
+    kind, key = entity_and_key(identifier)
+    key = unquoted(key)
+    if key in columns:
+        return key
+    if kind == "attribute":
+        raise invalid(
+            f"Invalid attribute key '{key}' specified. Valid keys are '{told(tuple(columns))}'"
+        )
+    raise invalid(f"Invalid order by key '{key}' specified. Valid keys are {told(tuple(columns))}")
 
 
 def _offset(page_token: str) -> int:

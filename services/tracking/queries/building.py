@@ -46,6 +46,8 @@ class Statement:
         """Compare an integer column with a number, exactly where the number is an int64."""
         self.put(column)
         piece = NUMBER_COMPARISONS[comparator]
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if isinstance(value, int) and value in INT64:
             return self.put(piece, value)
         return self.put(piece.replace("?", "?::float8"), as_float(value))
