@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from libs.common.errors import Refusal
+from libs.common.filters.pages import Page
 from services.registry.model.filters import parse
 from services.registry.model.searches import MODELS, VERSIONS, model_search, version_search
 from services.tracking.model import filters
@@ -16,6 +17,7 @@ from tests.unit import filter_grammar, filter_oracle
 from tests.unit.filter_oracle import CRASH, asked, names_sql, same_words
 
 # More, to look for what the usual ones do not show: MAESTRO_FILTERS=100000.
+FIRST: Final = Page(b"key", 1, 1, "")
 EXAMPLES: Final = int(os.environ.get("MAESTRO_FILTERS", "1000"))
 SEED: Final = int(os.environ.get("MAESTRO_FILTERS_SEED", "20"))
 # A refusal lists what is no clause piece by piece, and the pieces depend on all words of SQL.
@@ -177,11 +179,11 @@ ORDERS: Final[dict[str, tuple[Callable[[str], Any], Callable[[str], Any]]]] = {
     "runs": (run_order, filter_oracle.run_order),
     "experiments": (experiment_order, filter_oracle.experiment_order),
     "models": (
-        lambda text: model_search("", [text], 1, "").order[0],
+        lambda text: model_search("", [text], 1, FIRST).order[0],
         mapped(COLUMNS, filter_oracle.model_order),
     ),
     "versions": (
-        lambda text: version_search("", [text], 1, "").order[0],
+        lambda text: version_search("", [text], 1, FIRST).order[0],
         mapped(VERSION_COLUMNS, filter_oracle.version_order),
     ),
 }

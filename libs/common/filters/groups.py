@@ -47,21 +47,27 @@ def grouped(tokens: Sequence[Token]) -> list[Token]:
     if len(found) > MOST_TOKENS:
         raise TooMuchError
     kinds = {token.kind for token in found}
-    if Kind.MARK in kinds:
+    marked = Kind.MARK in kinds
+    if marked:
         found = _matched(found, Kind.BRACKETS, "[]")
         found = _matched(found, Kind.PARENTHESIS, "()")
         found = _followed(found, Kind.FUNCTION, _of(Kind.NAME, Kind.PLACEHOLDER), _PARENTHESIS)
-    found = _joined(found, Kind.IDENTIFIER, _point, _before_point, _after_point)
-    found = _joined(found, Kind.IDENTIFIER, _of(Kind.BRACKETS), _indexed, None)
-    found = [replace(t, kind=Kind.IDENTIFIER) if t.kind in _WORDS else t for t in found]
+    if marked or Kind.OPERATOR in kinds:
+        found = _joined(found, Kind.IDENTIFIER, _point, _before_point, _after_point)
+        found = _joined(found, Kind.IDENTIFIER, _of(Kind.BRACKETS), _indexed, None)
+    found = [_group(Kind.IDENTIFIER, [t]) if t.kind in _WORDS else t for t in found]
     if Kind.DIRECTION in kinds:
         found = _directed(found)
-    found = _joined(found, Kind.IDENTIFIER, _cast, _anything, _anything)
-    found = _joined(found, Kind.OPERATION, _operator, _of(*_OPERANDS), _of(*_OPERANDS))
-    found = _joined(found, Kind.COMPARISON, _of(Kind.COMPARATOR), _compared, _compared)
-    found = _joined(found, Kind.IDENTIFIER, _as, _not_keyword, _anything)
-    found = _followed(found, Kind.IDENTIFIER, _of(*_NAMED), _of(Kind.IDENTIFIER))
-    found = _joined(found, Kind.LIST, _comma, _of(*_LISTED), _of(*_LISTED))
+    if marked:
+        found = _joined(found, Kind.IDENTIFIER, _cast, _anything, _anything)
+    if Kind.OPERATOR in kinds or Kind.STAR in kinds:
+        found = _joined(found, Kind.OPERATION, _operator, _operand, _operand)
+    found = _joined(found, Kind.COMPARISON, _comparator, _compared, _compared)
+    if Kind.KEYWORD in kinds:
+        found = _joined(found, Kind.IDENTIFIER, _as, _not_keyword, _anything)
+    found = _followed(found, Kind.IDENTIFIER, _named, _identifier)
+    if marked:
+        found = _joined(found, Kind.LIST, _comma, _listed, _listed)
     return _with_remarks(found) if Kind.COMMENT in kinds or Kind.REMARK in kinds else found
 
 
@@ -75,6 +81,11 @@ _before_point: Final = _of(Kind.BRACKETS, Kind.IDENTIFIER, *_WORDS)
 _after_point: Final = _of(*_AFTER_POINT)
 _indexed: Final = _of(Kind.BRACKETS, Kind.IDENTIFIER, Kind.FUNCTION, *_WORDS)
 _operator: Final = _of(Kind.OPERATOR, Kind.STAR)
+_operand: Final = _of(*_OPERANDS)
+_comparator: Final = _of(Kind.COMPARATOR)
+_named: Final = _of(*_NAMED)
+_identifier: Final = _of(Kind.IDENTIFIER)
+_listed: Final = _of(*_LISTED)
 
 
 def _anything(_token: Token) -> bool:
@@ -128,8 +139,6 @@ def _joined(
 
     A point joins what stands before it also when nothing fit follows.
     """
-    if not any(map(joint, tokens)):
-        return tokens
     found: list[Token] = []
     # Where the last token that is no blank lies, and what it was before it went into a group.
     place = 0

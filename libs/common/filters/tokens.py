@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Final
 
 
-class Kind(Enum):
+class Kind(IntEnum):
     """What a token is, or a group of tokens that stand for one thing."""
 
     SPACE = auto()
@@ -38,7 +38,7 @@ class Kind(Enum):
     LIST = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Token:
     """A token, or a group of tokens, of `source`; `parts` are told of comparisons only."""
 

@@ -93,3 +93,12 @@ def _ill_formed() -> Refusal:
 
 def _is_quoted(text: str, quote: str) -> bool:
     return len(text) >= 2 and text[0] == text[-1] == quote
+
+
+def pattern(text: str) -> str:
+    r"""A pattern of LIKE as PostgreSQL takes it: `\` makes the next character stand for itself.
+
+    One at the end stands for itself, where PostgreSQL would refuse the statement.
+    """
+    escapes = len(text) - len(text.rstrip("\\"))
+    return text + "\\" if escapes % 2 else text

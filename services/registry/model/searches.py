@@ -1,16 +1,13 @@
 """Searches: a filter and an order turned into the fixed parameters of one static query each."""
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-
-import msgspec
+from typing import Final, TypeVar
 
 from libs.common.errors import Refusal, invalid
 from libs.common.filters.clauses import written_order
-from libs.common.filters.values import unquoted
+from libs.common.filters.pages import Page, Value
+from libs.common.filters.values import pattern, unquoted
 from services.registry.model.filters import Condition, Vocabulary, entity_and_key, parse, told
 from services.registry.model.names import PROMPT_TAG
 
@@ -30,6 +27,7 @@ _VERSION_ORDER: Final = {
     "creation_timestamp": "created",
     "last_updated_timestamp": "updated",
 }
+Row = TypeVar("Row")
 _INT64: Final = 2**63 - 1
 
 
@@ -52,9 +50,9 @@ class TextMatch:
         elif condition.comparator in ("!=", "NOT IN"):
             self.none_of += texts
         elif condition.comparator == "LIKE":
-            self.like += _patterns(texts)
+            self.like += map(pattern, texts)
         else:
-            self.ilike += _patterns(texts)
+            self.ilike += map(pattern, texts)
 
 
 @dataclass(slots=True)
@@ -86,18 +84,18 @@ class TagMatch:
 
     def add(self, condition: Condition) -> None:
         """Narrow by one more condition."""
-        pattern = condition.comparator in ("LIKE", "ILIKE")
         value = str(condition.value)
         self.keys.append(condition.key)
         self.comparators.append(condition.comparator)
-        self.values.append(_patterns([value])[0] if pattern else value)
+        self.values.append(pattern(value) if condition.comparator in ("LIKE", "ILIKE") else value)
 
 
 @dataclass(slots=True)
 class Search:
     """One search: what to match, whether among prompts, in which order, and which page.
 
-    `order` holds (column, 1 or -1) pairs, most significant first; `page` rows from `offset`.
+    `order` holds (column, 1 or -1) pairs, most significant first; at most `size` rows, those after
+    the row that `page` names. `query` is what its page tokens belong to.
     """
 
     texts: dict[str, TextMatch]
@@ -105,8 +103,9 @@ class Search:
     tags: TagMatch
     prompts: bool
     order: list[tuple[str, int]]
-    page: int
-    offset: int
+    size: int
+    page: Page
+    query: list[object]
 
     def around_name(self) -> tuple[list[tuple[str, int]], bool, list[tuple[str, int]]]:
         """The order as (columns before the name, whether names descend, columns after it).
@@ -118,28 +117,34 @@ class Search:
             return self.order, False, []
         return self.order[:place], self.order[place][1] < 0, self.order[place + 1 :]
 
-    def next_token(self, found: int) -> str | None:
-        """The token of the next page, where a row more than the page was found."""
-        if found <= self.page or self.page == 0:
+    def after(self, kinds: Sequence[type[Value]]) -> Sequence[Value | None]:
+        """The sort values of the row before the page; None each where there is none."""
+        return self.page.after(self.query, kinds) or [None] * len(kinds)
+
+    def next_token(
+        self, rows: Sequence[Row], after: Callable[[Row], Sequence[Value]]
+    ) -> str | None:
+        """The token of the next page, where a row more than the page was found.
+
+        `after` gives the sort values of a row.
+        """
+        if len(rows) <= self.size or self.size == 0:
             return None
-        content = f'{{"offset": {self.offset + self.page}}}'
-        return base64.b64encode(content.encode()).decode()
+        return self.page.next(self.query, after(rows[self.size - 1]))
 
 
-def model_search(
-    filter_text: str, order_by: Sequence[str], max_results: int, page_token: str
-) -> Search:
+def model_search(filter_text: str, order_by: Sequence[str], max_results: int, page: Page) -> Search:
     """A search of registered models, or a refusal where MLflow has one."""
     if max_results > MOST_MODELS:
         raise _unfit_page(max_results)
     if max_results < 0:
         raise _not_positive(max_results)
     order = _order(order_by, _MODEL_ORDER, _model_key)
-    return _search(parse(filter_text, MODELS), MODELS, order, max_results, page_token)
+    return _search(MODELS, parse(filter_text, MODELS), order, max_results, page)
 
 
 def version_search(
-    filter_text: str, order_by: Sequence[str], max_results: int, page_token: str
+    filter_text: str, order_by: Sequence[str], max_results: int, page: Page
 ) -> Search:
     """A search of model versions, or a refusal where MLflow has one."""
     if max_results > MOST_VERSIONS:
@@ -148,15 +153,15 @@ def version_search(
         raise _not_positive(max_results)
     default = ("last_updated_timestamp DESC", "name ASC", "version_number DESC")
     order = _order(order_by or default, _VERSION_ORDER, _version_key)
-    return _search(parse(filter_text, VERSIONS), VERSIONS, order, max_results, page_token)
+    return _search(VERSIONS, parse(filter_text, VERSIONS), order, max_results, page)
 
 
 def _search(
-    conditions: list[Condition],
     vocabulary: Vocabulary,
+    conditions: list[Condition],
     order: list[tuple[str, int]],
-    page: int,
-    page_token: str,
+    size: int,
+    page: Page,
 ) -> Search:
     search = Search(
         texts={key: TextMatch() for key in vocabulary.texts},
@@ -164,8 +169,9 @@ def _search(
         tags=TagMatch(),
         prompts=_asks_for_prompts(conditions),
         order=order,
+        size=size,
         page=page,
-        offset=_offset(page_token),
+        query=[vocabulary, conditions, order],
     )
     for condition in conditions:
         if condition.kind == "attribute":
@@ -219,28 +225,6 @@ def _version_key(identifier: str, columns: Mapping[str, str]) -> str:
             f"Invalid attribute key '{key}' specified. Valid keys are '{told(tuple(columns))}'"
         )
     raise invalid(f"Invalid order by key '{key}' specified. Valid keys are {told(tuple(columns))}")
-
-
-def _offset(page_token: str) -> int:
-    if not page_token:
-        return 0
-    try:
-        decoded = base64.b64decode(page_token, validate=True)
-    except (binascii.Error, ValueError):
-        raise invalid("Invalid page token, could not base64-decode") from None
-    try:
-        content = msgspec.json.decode(decoded, type=dict[str, int])
-    except (msgspec.MsgspecError, RecursionError):
-        raise invalid(f"Invalid page token, decoded value={decoded!r}") from None
-    offset = content.get("offset", 0)
-    if not 0 < offset <= _INT64:
-        raise invalid(f"Invalid page token, parsed value={content}")
-    return offset
-
-
-def _patterns(texts: list[str]) -> list[str]:
-    # MLflow's patterns know no escape: a backslash is a letter like any other.
-    return [text.replace("\\", "\\\\") for text in texts]
 
 
 def _unfit_page(max_results: int) -> Refusal:
