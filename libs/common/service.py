@@ -12,6 +12,7 @@ from libs.common.contracts.topic import Topic
 from libs.common.database.pool import Database
 from libs.common.events.envelope import Event
 from libs.common.events.outbox import UnitOfWork
+from libs.common.filters.pages import page_key
 from libs.common.http.types import ASGIApp
 from libs.common.principal import Verifier
 from libs.common.settings import Common, Shared
@@ -115,6 +116,11 @@ class Running:
         if self.storage is None:
             raise RuntimeError(f"{self.name} owns no data")
         return self.storage
+
+    @property
+    def page_key(self) -> bytes:
+        """What this service's page tokens are signed with; every replica has the same."""
+        return page_key(self.common.auth_client_secret)
 
     def wake_relay(self) -> None:
         """Tell the relay that a commit has just left facts for it."""

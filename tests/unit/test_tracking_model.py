@@ -3,13 +3,10 @@
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from libs.common.errors import Refusal
 from services.tracking.model.experiments import Experiment, experiment_number, known_numbers
 from services.tracking.model.inputs import DatasetUse, first_of_each
-from services.tracking.model.pages import Value, after_page, fingerprint, page_token
 from services.tracking.model.runs import Run, known_run_uuids, new_run_uuid, run_name, run_uuid
 
 RUN = Run(
@@ -111,44 +108,3 @@ def test_of_equal_datasets_the_first_is_kept() -> None:
     two = DatasetUse("d", "x", "code", "second", "", "")
     other = DatasetUse("d", "y", "code", "other", "", "")
     assert first_of_each([one, two, other]) == [one, other]
-
-
-sorts = st.lists(
-    st.integers(-(2**63), 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=50)
-    | st.uuids(),
-    min_size=1,
-    max_size=6,
-)
-
-
-@given(sorts)
-def test_a_page_token_gives_back_what_was_put_in(values: list[Value]) -> None:
-    token = page_token("query", values)
-    assert after_page(token, "query", [type(value) for value in values]) == values
-
-
-@given(sorts)
-def test_a_page_token_is_good_for_its_query_only(values: list[Value]) -> None:
-    with pytest.raises(Refusal, match="another query"):
-        after_page(page_token("query", values), "other", [type(value) for value in values])
-
-
-@given(st.text(max_size=40))
-def test_a_token_of_nobody_is_refused(token: str) -> None:
-    with pytest.raises(Refusal) as refused:
-        after_page(token, "query", [int])
-    assert refused.value.status == 400
-
-
-@pytest.mark.parametrize("value", [2**64, "text", 1.5])
-def test_a_forged_sort_value_is_refused(value: Value) -> None:
-    with pytest.raises(Refusal, match="not given by this server"):
-        after_page(page_token("query", [value]), "query", [int])
-
-
-def test_a_query_is_recognised_whatever_stands_in_it() -> None:
-    assert fingerprint([1], "a") == fingerprint([1], "a")
-    assert fingerprint([1], "a") != fingerprint([2], "a")
-    assert fingerprint("\ud800")

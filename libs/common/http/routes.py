@@ -12,6 +12,7 @@ from starlette.responses import Response
 from libs.common.access.guard import not_allowed
 from libs.common.access.permissions import PERMISSIONS
 from libs.common.errors import denied
+from libs.common.filters.pages import Page
 from libs.common.principal import PRINCIPAL_HEADER, Principal
 from libs.common.service import Running
 from libs.common.telemetry.logs import log_tenant
@@ -39,6 +40,11 @@ class Call:
         if self.caller is None:
             raise RuntimeError("a public route has no principal")
         return self.caller
+
+    def page(self, token: str | None) -> Page:
+        """Which page of a search is asked for."""
+        caller = self.principal
+        return Page(self.running.page_key, caller.tenant_no, caller.workspace_id, token or "")
 
 
 Handler = Callable[..., Awaitable[Any]]

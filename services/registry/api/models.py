@@ -77,7 +77,7 @@ async def search_registered_models(
     call: Call, body: schemas.SearchRegisteredModels
 ) -> dict[str, Any]:
     """A page of models."""
-    search = model_search(body.filter, body.order_by, body.max_results, body.page_token)
+    search = model_search(body.filter, body.order_by, body.max_results, call.page(body.page_token))
     async with call.running.database.reading(call.principal.tenant_no) as connection:
         found, token = await models.search(connection, call.principal, call.permission, search)
     answer: dict[str, Any] = {"registered_models": found} if found else {}

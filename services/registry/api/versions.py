@@ -93,7 +93,9 @@ async def get_model_version_download_uri(call: Call, body: schemas.NamedVersion)
 @routes.mlflow("GET", "2.0/mlflow/model-versions/search", permission="model.read")
 async def search_model_versions(call: Call, body: schemas.SearchModelVersions) -> dict[str, Any]:
     """A page of versions."""
-    search = version_search(body.filter, body.order_by, body.max_results, body.page_token)
+    search = version_search(
+        body.filter, body.order_by, body.max_results, call.page(body.page_token)
+    )
     async with call.running.database.reading(call.principal.tenant_no) as connection:
         found, token = await versions.search(connection, call.principal, call.permission, search)
     answer: dict[str, Any] = {"model_versions": found} if found else {}

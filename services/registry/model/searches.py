@@ -1,21 +1,22 @@
 """Searches: a filter and an order turned into the fixed parameters of one static query each."""
 
-import base64
-import binascii
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
-
-import msgspec
+from typing import Final, TypeVar
 
 from libs.common.errors import Refusal, invalid
-from services.registry.model.filters import Condition, Vocabulary, parse
+from libs.common.filters.clauses import written_order
+from libs.common.filters.pages import Page, Value
+from libs.common.filters.values import pattern, unquoted
+from services.registry.model.filters import Condition, Vocabulary, entity_and_key, parse, told
 from services.registry.model.names import PROMPT_TAG
 
 MODELS: Final = Vocabulary(texts=("name",), numbers=(), lists=("name",))
 VERSIONS: Final = Vocabulary(
-    texts=("name", "run_id", "source_path"), numbers=("version_number",), lists=("name", "run_id")
+    texts=("name", "run_id", "source_path"),
+    numbers=("version_number",),
+    lists=("name", "run_id"),
+    times=("creation_timestamp", "last_updated_timestamp"),
 )
 MOST_MODELS: Final = 1_000
 MOST_VERSIONS: Final = 200_000
@@ -26,8 +27,8 @@ _VERSION_ORDER: Final = {
     "creation_timestamp": "created",
     "last_updated_timestamp": "updated",
 }
+Row = TypeVar("Row")
 _INT64: Final = 2**63 - 1
-_PREFIX: Final = re.compile(r"(attribute|tags?)\.(.*)", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -49,9 +50,9 @@ class TextMatch:
         elif condition.comparator in ("!=", "NOT IN"):
             self.none_of += texts
         elif condition.comparator == "LIKE":
-            self.like += _patterns(texts)
+            self.like += map(pattern, texts)
         else:
-            self.ilike += _patterns(texts)
+            self.ilike += map(pattern, texts)
 
 
 @dataclass(slots=True)
@@ -83,18 +84,18 @@ class TagMatch:
 
     def add(self, condition: Condition) -> None:
         """Narrow by one more condition."""
-        pattern = condition.comparator in ("LIKE", "ILIKE")
         value = str(condition.value)
         self.keys.append(condition.key)
         self.comparators.append(condition.comparator)
-        self.values.append(_patterns([value])[0] if pattern else value)
+        self.values.append(pattern(value) if condition.comparator in ("LIKE", "ILIKE") else value)
 
 
 @dataclass(slots=True)
 class Search:
     """One search: what to match, whether among prompts, in which order, and which page.
 
-    `order` holds (column, 1 or -1) pairs, most significant first; `page` rows from `offset`.
+    `order` holds (column, 1 or -1) pairs, most significant first; at most `size` rows, those after
+    the row that `page` names. `query` is what its page tokens belong to.
     """
 
     texts: dict[str, TextMatch]
@@ -102,8 +103,9 @@ class Search:
     tags: TagMatch
     prompts: bool
     order: list[tuple[str, int]]
-    page: int
-    offset: int
+    size: int
+    page: Page
+    query: list[object]
 
     def around_name(self) -> tuple[list[tuple[str, int]], bool, list[tuple[str, int]]]:
         """The order as (columns before the name, whether names descend, columns after it).
@@ -115,28 +117,34 @@ class Search:
             return self.order, False, []
         return self.order[:place], self.order[place][1] < 0, self.order[place + 1 :]
 
-    def next_token(self, found: int) -> str | None:
-        """The token of the next page, where a row more than the page was found."""
-        if found <= self.page or self.page == 0:
+    def after(self, kinds: Sequence[type[Value]]) -> Sequence[Value | None]:
+        """The sort values of the row before the page; None each where there is none."""
+        return self.page.after(self.query, kinds) or [None] * len(kinds)
+
+    def next_token(
+        self, rows: Sequence[Row], after: Callable[[Row], Sequence[Value]]
+    ) -> str | None:
+        """The token of the next page, where a row more than the page was found.
+
+        `after` gives the sort values of a row.
+        """
+        if len(rows) <= self.size or self.size == 0:
             return None
-        content = f'{{"offset": {self.offset + self.page}}}'
-        return base64.b64encode(content.encode()).decode()
+        return self.page.next(self.query, after(rows[self.size - 1]))
 
 
-def model_search(
-    filter_text: str, order_by: Sequence[str], max_results: int, page_token: str
-) -> Search:
+def model_search(filter_text: str, order_by: Sequence[str], max_results: int, page: Page) -> Search:
     """A search of registered models, or a refusal where MLflow has one."""
     if max_results > MOST_MODELS:
         raise _unfit_page(max_results)
     if max_results < 0:
         raise _not_positive(max_results)
-    order = _order(order_by, _MODEL_ORDER, attributes=False)
-    return _search(parse(filter_text, MODELS), MODELS, order, max_results, page_token)
+    order = _order(order_by, _MODEL_ORDER, _model_key)
+    return _search(MODELS, parse(filter_text, MODELS), order, max_results, page)
 
 
 def version_search(
-    filter_text: str, order_by: Sequence[str], max_results: int, page_token: str
+    filter_text: str, order_by: Sequence[str], max_results: int, page: Page
 ) -> Search:
     """A search of model versions, or a refusal where MLflow has one."""
     if max_results > MOST_VERSIONS:
@@ -144,16 +152,16 @@ def version_search(
     if max_results < 1:
         raise _not_positive(max_results)
     default = ("last_updated_timestamp DESC", "name ASC", "version_number DESC")
-    order = _order(order_by or default, _VERSION_ORDER, attributes=True)
-    return _search(parse(filter_text, VERSIONS), VERSIONS, order, max_results, page_token)
+    order = _order(order_by or default, _VERSION_ORDER, _version_key)
+    return _search(VERSIONS, parse(filter_text, VERSIONS), order, max_results, page)
 
 
 def _search(
-    conditions: list[Condition],
     vocabulary: Vocabulary,
+    conditions: list[Condition],
     order: list[tuple[str, int]],
-    page: int,
-    page_token: str,
+    size: int,
+    page: Page,
 ) -> Search:
     search = Search(
         texts={key: TextMatch() for key in vocabulary.texts},
@@ -161,8 +169,9 @@ def _search(
         tags=TagMatch(),
         prompts=_asks_for_prompts(conditions),
         order=order,
+        size=size,
         page=page,
-        offset=_offset(page_token),
+        query=[vocabulary, conditions, order],
     )
     for condition in conditions:
         if condition.kind == "attribute":
@@ -184,63 +193,38 @@ def _asks_for_prompts(conditions: Iterable[Condition]) -> bool:
 
 
 def _order(
-    clauses: Sequence[str], columns: Mapping[str, str], *, attributes: bool
+    clauses: Sequence[str],
+    columns: Mapping[str, str],
+    named: Callable[[str, Mapping[str, str]], str],
 ) -> list[tuple[str, int]]:
     order: list[tuple[str, int]] = []
     for clause in clauses:
-        key, sign = _order_clause(clause, attributes=attributes)
-        if key not in columns:
-            raise _unknown_order(key, columns, attributes=attributes)
-        if any(columns[key] == column for column, _ in order):
+        identifier, ascending = written_order(clause)
+        column = columns[named(identifier, columns)]
+        if any(column == other for other, _ in order):
             raise invalid(f"`order_by` contains duplicate fields: {list(clauses)}")
-        order.append((columns[key], sign))
+        order.append((column, 1 if ascending else -1))
     return order
 
 
-def _order_clause(clause: str, *, attributes: bool) -> tuple[str, int]:
-    words = clause.split()
-    if len(words) not in (1, 2) or words[0][-1] in ",;":
-        raise invalid(f"Invalid order_by clause '{clause}'. Could not be parsed.")
-    key, direction = words[0], "".join(words[1:]).lower() or "asc"
-    if direction not in ("asc", "desc"):
-        raise invalid(f"Invalid ordering key in order_by clause '{clause}'.")
-    prefixed = _PREFIX.fullmatch(key) if attributes else None
-    if prefixed is not None and prefixed.group(1) == "attribute":
-        key = prefixed.group(2)
-    if len(key) > 2 and key[0] == key[-1] and key[0] in '`"':
-        key = key[1:-1]
-    return key, 1 if direction == "asc" else -1
+def _model_key(identifier: str, columns: Mapping[str, str]) -> str:
+    if identifier not in columns:
+        # MLflow keeps quiet about one of two names for the same time.
+        valid = told(tuple(key for key in columns if key != "last_updated_timestamp"))
+        raise invalid(f"Invalid order by key '{identifier}' specified. Valid keys are '{valid}'")
+    return identifier
 
 
-def _unknown_order(key: str, columns: Mapping[str, str], *, attributes: bool) -> Refusal:
-    # MLflow keeps quiet about one of two names for the same time.
-    told = [column for column in columns if attributes or column != "last_updated_timestamp"]
-    valid = "{" + ", ".join(repr(column) for column in told) + "}"
-    if attributes:
-        return invalid(f"Invalid attribute key '{key}' specified. Valid keys are '{valid}'")
-    return invalid(f"Invalid order by key '{key}' specified. Valid keys are '{valid}'")
-
-
-def _offset(page_token: str) -> int:
-    if not page_token:
-        return 0
-    try:
-        decoded = base64.b64decode(page_token, validate=True)
-    except (binascii.Error, ValueError):
-        raise invalid("Invalid page token, could not base64-decode") from None
-    try:
-        content = msgspec.json.decode(decoded, type=dict[str, int])
-    except (msgspec.MsgspecError, RecursionError):
-        raise invalid(f"Invalid page token, decoded value={decoded!r}") from None
-    offset = content.get("offset", 0)
-    if not 0 < offset <= _INT64:
-        raise invalid(f"Invalid page token, parsed value={content}")
-    return offset
-
-
-def _patterns(texts: list[str]) -> list[str]:
-    # MLflow's patterns know no escape: a backslash is a letter like any other.
-    return [text.replace("\\", "\\\\") for text in texts]
+def _version_key(identifier: str, columns: Mapping[str, str]) -> str:
+    kind, key = entity_and_key(identifier)
+    key = unquoted(key)
+    if key in columns:
+        return key
+    if kind == "attribute":
+        raise invalid(
+            f"Invalid attribute key '{key}' specified. Valid keys are '{told(tuple(columns))}'"
+        )
+    raise invalid(f"Invalid order by key '{key}' specified. Valid keys are {told(tuple(columns))}")
 
 
 def _unfit_page(max_results: int) -> Refusal:

@@ -27,7 +27,7 @@ JOIN registered_models m ON m.tenant_no = $1 AND m.model_no = k.model_no
 ORDER BY k.position
 """
 _FOUND: Final = """
-SELECT m.model_no
+SELECT m.model_no, m.name, coalesce(($11::int4[])[1] * m.updated_at, 0) AS rank
 FROM registered_models m
 WHERE m.tenant_no = $1 AND m.workspace_id = $2
   AND ($3::text[] IS NULL OR m.name = ANY ($3)) AND m.name <> ALL ($4::text[])
@@ -44,14 +44,17 @@ WHERE m.tenant_no = $1 AND m.workspace_id = $2
         SELECT FROM registered_model_tags p
         WHERE p.tenant_no = $1 AND p.model_no = m.model_no
           AND p.key = 'mlflow.prompt.is_prompt' AND p.value = 'true'))
+  AND ($13::text IS NULL OR coalesce(($11::int4[])[1] * m.updated_at, 0) > $14::int8
+       OR (coalesce(($11::int4[])[1] * m.updated_at, 0) = $14
+           AND CASE WHEN $12 THEN m.name < $13 ELSE m.name > $13 END))
 """
 _PAGE: Final = """
-ORDER BY ($11::int4[])[1] * m.updated_at, CASE WHEN $12 THEN m.name END DESC, m.name
-LIMIT $13 OFFSET $14
+ORDER BY rank, CASE WHEN $12 THEN m.name END DESC, m.name
+LIMIT $15
 """
 _SEARCH: Final = _FOUND + _PAGE
 # built-sql: constants of this module and the predicate over two of its columns.
-_SEARCH_AMONG: Final = f"{_FOUND} AND {predicate('m.name', 'm.owner', 15)} {_PAGE}"
+_SEARCH_AMONG: Final = f"{_FOUND} AND {predicate('m.name', 'm.owner', 16)} {_PAGE}"
 
 
 async def one(
@@ -90,11 +93,13 @@ async def search(
         *(name.any_of, name.none_of, name.like, name.ilike),
         *(search.tags.keys, search.tags.comparators, search.tags.values, search.prompts),
         *([sign for _, sign in before], descending),
-        *(search.page + 1, search.offset),
+        *search.after((str, int)),
+        search.size + 1,
         *([] if selection.everything else predicate_values(selection)),
     )
-    models = [row["model_no"] for row in rows[: search.page]]
-    return await answers(connection, principal, models), search.next_token(len(rows))
+    models = [row["model_no"] for row in rows[: search.size]]
+    token = search.next_token(rows, lambda row: [row["name"], row["rank"]])
+    return await answers(connection, principal, models), token
 
 
 def _answer(row: asyncpg.Record, latest: list[msgspec.Raw]) -> dict[str, Any]:

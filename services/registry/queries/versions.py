@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Final
 
+import asyncpg
 import msgspec
 
 from libs.common.access.guard import insist
 from libs.common.access.selection import predicate, predicate_values
 from libs.common.database import Connection
 from libs.common.errors import invalid, missing
+from libs.common.filters.pages import Value
 from libs.common.principal import Principal
 from services.registry.model.names import LATEST, model_missing, version_missing
 from services.registry.model.searches import Search
@@ -65,8 +67,19 @@ SELECT m.owner, v.storage_location
 FROM registered_models m JOIN model_versions v USING (tenant_no, model_no)
 WHERE m.tenant_no = $1 AND m.workspace_id = $2 AND m.name = $3 AND v.number = $4
 """
+# What rows are ordered by before their name and after it: the place in the order of columns, times
+# 1 or -1, 0 where nothing stands there.
+_RANK: Final = """coalesce(($%(signs)s::int4[])[%(place)s] * CASE ($%(columns)s::text[])[%(place)s]
+        WHEN 'number' THEN v.number WHEN 'created' THEN v.created_at
+        WHEN 'updated' THEN v.updated_at END, 0)"""
+_BEFORE: Final = ", ".join(
+    _RANK % {"columns": 22, "signs": 23, "place": place} for place in (1, 2, 3)
+)
+_BEHIND: Final = ", ".join(
+    _RANK % {"columns": 25, "signs": 26, "place": place} for place in (1, 2, 3)
+)
 _FOUND: Final = """
-SELECT m.model_no, v.number
+SELECT m.model_no, v.number, m.name, ARRAY[{before}] AS before, ARRAY[{behind}] AS behind
 FROM registered_models m JOIN model_versions v USING (tenant_no, model_no)
 WHERE m.tenant_no = $1 AND m.workspace_id = $2
   AND ($3::text[] IS NULL OR m.name = ANY ($3)) AND m.name <> ALL ($4::text[])
@@ -89,27 +102,23 @@ WHERE m.tenant_no = $1 AND m.workspace_id = $2
         WHERE p.tenant_no = $1 AND p.model_no = v.model_no
           AND p.key = 'mlflow.prompt.is_prompt' AND p.value = 'true'))
 """
-_PAGE: Final = """
-ORDER BY
-    ($23::int4[])[1] * CASE ($22::text[])[1] WHEN 'number' THEN v.number
-        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
-    ($23::int4[])[2] * CASE ($22::text[])[2] WHEN 'number' THEN v.number
-        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
-    ($23::int4[])[3] * CASE ($22::text[])[3] WHEN 'number' THEN v.number
-        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
-    CASE WHEN $24 THEN m.name END DESC, m.name,
-    ($26::int4[])[1] * CASE ($25::text[])[1] WHEN 'number' THEN v.number
-        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
-    ($26::int4[])[2] * CASE ($25::text[])[2] WHEN 'number' THEN v.number
-        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
-    ($26::int4[])[3] * CASE ($25::text[])[3] WHEN 'number' THEN v.number
-        WHEN 'created' THEN v.created_at WHEN 'updated' THEN v.updated_at END,
-    v.number DESC
-LIMIT $27 OFFSET $28
+_AFTER: Final = """
+  AND ($27::text IS NULL OR ROW({before}) > ROW($28::int8, $29::int8, $30::int8)
+       OR (ROW({before}) = ROW($28::int8, $29::int8, $30::int8)
+           AND (CASE WHEN $24 THEN m.name < $27 ELSE m.name > $27 END
+                OR (m.name = $27 AND ROW({behind}, -v.number)
+                                     > ROW($31::int8, $32::int8, $33::int8, -$34::int8)))))
 """
-_SEARCH: Final = _FOUND + _PAGE
+_PAGE: Final = """
+ORDER BY before, CASE WHEN $24 THEN m.name END DESC, m.name, behind, v.number DESC
+LIMIT $35
+"""
 # built-sql: constants of this module and the predicate over two of its columns.
-_SEARCH_AMONG: Final = f"{_FOUND} AND {predicate('m.name', 'm.owner', 29)} {_PAGE}"
+_ALL: Final = (_FOUND + _AFTER).format(before=_BEFORE, behind=_BEHIND)
+_SEARCH: Final = _ALL + _PAGE
+# built-sql: constants of this module and the predicate over two of its columns.
+_SEARCH_AMONG: Final = f"{_ALL} AND {predicate('m.name', 'm.owner', 36)} {_PAGE}"
+_KEYS: Final = (str, *(int,) * 7)
 # A plan for all searches alike would have to ignore every index: each gets its own.
 PLANNED_EACH: Final = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"
 
@@ -223,9 +232,14 @@ async def search(
         *(search.tags.keys, search.tags.comparators, search.tags.values, search.prompts),
         *([column for column, _ in before], [sign for _, sign in before], descending),
         *([column for column, _ in after], [sign for _, sign in after]),
-        *(search.page + 1, search.offset),
+        *search.after(_KEYS),
+        search.size + 1,
         *([] if selection.everything else predicate_values(selection)),
     )
-    keys = [(row["model_no"], row["number"]) for row in rows[: search.page]]
+    keys = [(row["model_no"], row["number"]) for row in rows[: search.size]]
     found = await answers(connection, principal, keys, aliases=False)
-    return list(found.values()), search.next_token(len(rows))
+    return list(found.values()), search.next_token(rows, _sort_values)
+
+
+def _sort_values(row: asyncpg.Record) -> list[Value]:
+    return [row["name"], *row["before"], *row["behind"], row["number"]]

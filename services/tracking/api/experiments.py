@@ -144,7 +144,7 @@ async def search_experiments(call: Call, body: requests.SearchExperiments) -> ob
         orders=experiment_orders(body.order_by),
         stages=stages_of(body.view_type),
         max_results=body.max_results,
-        page_token=body.page_token,
+        page=call.page(body.page_token),
     )
     await ensure_default(call.running, call.principal)
     tenant_no, workspace = call.principal.tenant_no, _workspace(call)

@@ -67,7 +67,7 @@ async def search_logged_models(call: Call, body: schemas.SearchLoggedModels) -> 
         datasets=[Dataset(given.dataset_name, given.dataset_digest) for given in body.datasets],
         orders=[_order(given) for given in body.order_by],
         max_results=min(max_results, LARGEST_PAGE),
-        page_token=body.page_token,
+        page=call.page(body.page_token),
     )
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     async with call.running.database.reading(tenant_no) as connection:

@@ -33,7 +33,7 @@ async def get_metric_history(call: Call, body: requests.MetricHistory) -> object
         return await queries.history(
             connection,
             *(tenant_no, workspace_id, runs[0], body.metric_key or ""),
-            *(body.max_results, body.page_token),
+            *(body.max_results, call.page(body.page_token)),
         )
 
 

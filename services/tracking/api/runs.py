@@ -112,7 +112,7 @@ async def search_runs(call: Call, body: requests.SearchRuns) -> object:
         orders=run_orders(body.order_by),
         stages=stages_of(body.run_view_type),
         max_results=body.max_results,
-        page_token=body.page_token,
+        page=call.page(body.page_token),
     )
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     async with call.running.database.reading(tenant_no) as connection:

@@ -5,12 +5,13 @@ Pieces are constants of this package. What a caller sent only ever becomes a par
 
 from typing import Final
 
+from libs.common.filters.values import pattern
+
 TEXT_COMPARISONS: Final = {
     "=": "= ?",
     "!=": "<> ?",
-    # Without an escape character, % and _ are all there is to a pattern, as in MLflow's own.
-    "LIKE": "LIKE ? ESCAPE ''",
-    "ILIKE": "COLLATE pg_c_utf8 ILIKE ? ESCAPE ''",
+    "LIKE": "LIKE ?",
+    "ILIKE": "COLLATE pg_c_utf8 ILIKE ?",
     "IN": "= ANY(?::text[])",
     "NOT IN": "<> ALL(?::text[])",
 }
@@ -46,9 +47,19 @@ class Statement:
         """Compare an integer column with a number, exactly where the number is an int64."""
         self.put(column)
         piece = NUMBER_COMPARISONS[comparator]
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if isinstance(value, int) and value in INT64:
             return self.put(piece, value)
         return self.put(piece.replace("?", "?::float8"), as_float(value))
+
+    def compare_text(self, comparator: str, value: object) -> "Statement":
+        """Compare the text that was put last with a text, a pattern or a tuple of texts."""
+        if isinstance(value, tuple):
+            value = list(value)
+        elif comparator in ("LIKE", "ILIKE"):
+            value = pattern(str(value))
+        return self.put(TEXT_COMPARISONS[comparator], value)
 
     def beside(self) -> "Statement":
         """A part of the same statement that is written apart; its parameters count on."""
@@ -68,9 +79,3 @@ def as_float(value: float) -> float:
         return float(value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
-
-
-def listed(values: object) -> list[str]:
-    """A clause's list of texts, as a parameter."""
-    assert isinstance(values, tuple)
-    return list(values)

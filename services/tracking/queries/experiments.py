@@ -8,15 +8,13 @@ from asyncpg import Record
 
 from libs.common.access.selection import Selection
 from libs.common.database import Connection
+from libs.common.filters.pages import Page
 from services.tracking.known import Known
 from services.tracking.model.filters import Clause, Order
-from services.tracking.model.pages import after_page, fingerprint, page_token
 from services.tracking.queries.access import put_selection
 from services.tracking.queries.building import (
     NUMBER_COMPARISONS,
-    TEXT_COMPARISONS,
     Statement,
-    listed,
 )
 from services.tracking.queries.narrowing import put_narrowing
 from services.tracking.queries.sorting import Term, put_after, put_order
@@ -80,12 +78,12 @@ class ExperimentSearch:
     orders: list[Order]
     stages: list[str]
     max_results: int
-    page_token: str | None = None
+    page: Page
 
     @property
-    def query(self) -> str:
+    def query(self) -> list[object]:
         """What a page token of this search belongs to."""
-        return fingerprint(repr(self.clauses), repr(self.orders), self.stages)
+        return ["experiments", self.clauses, self.orders, self.stages]
 
 
 async def experiment_by_id(
@@ -148,9 +146,7 @@ async def search_experiments(
     for clause in search.clauses:
         _put_clause(statement, clause)
     terms = _terms(search.orders or _NEWEST)
-    if search.page_token:
-        kinds = [term.kind for term in terms]
-        put_after(statement, terms, after_page(search.page_token, search.query, kinds))
+    put_after(statement, terms, search.page, search.query)
     put_order(statement, terms)
     statement.put(" LIMIT ?", search.max_results + 1)
     statement.put(_TAGS)
@@ -160,7 +156,7 @@ async def search_experiments(
     token = None
     if len(rows) > len(page):
         last = [page[-1][term.expression.removeprefix("e.")] for term in terms]
-        token = page_token(search.query, last)
+        token = search.page.next(search.query, last)
     return answers.ExperimentsAnswer([_experiment(row, workspace) for row in page], token)
 
 
@@ -193,17 +189,17 @@ def _put_clause(statement: Statement, clause: Clause) -> None:
     if clause.kind == "tag":
         statement.put(_NO_TAG if clause.comparator == "IS NULL" else _TAG, clause.key)
         if clause.value is not None:
-            statement.put(" AND g.value ").put(TEXT_COMPARISONS[clause.comparator], clause.value)
+            statement.put(" AND g.value ").compare_text(clause.comparator, clause.value)
         statement.put(")")
     elif clause.key == "experiment_id":
-        wanted = listed(clause.value) if isinstance(clause.value, tuple) else [str(clause.value)]
+        wanted = clause.value if isinstance(clause.value, tuple) else (str(clause.value),)
         ids = [number for text in wanted if abs(number := int(text)) < _LARGEST]
         statement.put(_ID[clause.comparator], ids)
     elif isinstance(clause.value, int):
         assert clause.comparator in NUMBER_COMPARISONS
         statement.compare_number(_TIMES[clause.key], clause.comparator, clause.value)
     else:
-        statement.put(" AND e.name ").put(TEXT_COMPARISONS[clause.comparator], clause.value)
+        statement.put(" AND e.name ").compare_text(clause.comparator, clause.value)
 
 
 def _terms(orders: Sequence[Order]) -> list[Term]:

@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from libs.common.access.selection import Selection
+from libs.common.filters.pages import Value
 from services.tracking.model.filters import Clause, Order
 from services.tracking.model.filters.logged_models import is_nan
 from services.tracking.model.logged_models import known_uuid
-from services.tracking.model.pages import Value
 from services.tracking.queries.access import put_selection
 from services.tracking.queries.building import (
     NUMBER_COMPARISONS,
-    TEXT_COMPARISONS,
     Statement,
     as_float,
-    listed,
 )
 from services.tracking.queries.sorting import Term
 
@@ -104,7 +102,7 @@ def put_clauses(
             _put_metric(statement, clause, datasets, runs)
         else:
             statement.put(_PAIRS[clause.kind], clause.key)
-            statement.put(TEXT_COMPARISONS[clause.comparator], _text_of(clause)).put(")")
+            statement.compare_text(clause.comparator, clause.value).put(")")
     if datasets and not any(clause.kind == "metrics" for clause in clauses):
         if runs.everything:
             statement.put(_CONTEXTS)
@@ -190,8 +188,4 @@ def _put_attribute(statement: Statement, clause: Clause) -> None:
         statement.put("m.model_id = ANY(?::uuid[])", [i for i in map(known_uuid, wanted) if i])
     else:
         statement.put(_TEXTS[clause.key]).put(" ")
-        statement.put(TEXT_COMPARISONS[clause.comparator], _text_of(clause))
-
-
-def _text_of(clause: Clause) -> object:
-    return listed(clause.value) if isinstance(clause.value, tuple) else clause.value
+        statement.compare_text(clause.comparator, clause.value)

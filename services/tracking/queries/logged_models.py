@@ -1,7 +1,7 @@
 """Logged models: one by its id, pages of a search, and where their artifacts lie."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -10,9 +10,9 @@ from msgspec import UNSET
 
 from libs.common.access.selection import Selection
 from libs.common.database import Connection
+from libs.common.filters.pages import Page, Value
 from services.tracking.model.filters import Clause
 from services.tracking.model.logged_models import WIRE_STATUSES, model_id_of
-from services.tracking.model.pages import after_page, fingerprint, page_token
 from services.tracking.queries.access import put_selection
 from services.tracking.queries.building import Statement
 from services.tracking.queries.logged_model_filters import (
@@ -81,14 +81,13 @@ class LoggedModelSearch:
     datasets: list[Dataset]
     orders: list[OrderBy]
     max_results: int
-    page_token: str = ""
-    query: str = field(init=False)
+    page: Page
 
-    def __post_init__(self) -> None:
-        query = fingerprint(
-            sorted(self.experiment_ids), repr(self.clauses), repr(self.datasets), repr(self.orders)
-        )
-        object.__setattr__(self, "query", query)
+    @property
+    def query(self) -> list[object]:
+        """What a page token of this search belongs to."""
+        experiments = sorted(self.experiment_ids)
+        return ["logged models", experiments, self.clauses, self.datasets, self.orders]
 
 
 async def logged_model(
@@ -141,9 +140,7 @@ async def search(
     statement.put(" AND m.lifecycle_stage = 'active'")
     _put_experiments(statement, among)
     put_clauses(statement, wanted.clauses, wanted.datasets, runs)
-    if wanted.page_token:
-        kinds = [term.kind for term in order]
-        put_after(statement, order, after_page(wanted.page_token, wanted.query, kinds))
+    put_after(statement, order, wanted.page, wanted.query)
     put_order(statement, order)
     statement.put(" LIMIT ?", wanted.max_results + 1)
     found = await connection.fetch(statement.text, *statement.values)
@@ -153,7 +150,8 @@ async def search(
     ids = [row[0] for row in page]
     models = await _described(connection, Statement(tenant_no, workspace_id, ids, False), runs)
     more = len(found) > len(page)
-    token = page_token(wanted.query, list(page[-1].values())[1:]) if more else None
+    last: list[Value] = list(page[-1].values())[1:]
+    token = wanted.page.next(wanted.query, last) if more else None
     return answers.LoggedModelsAnswer(models, token)
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from libs.common.database import Connection
-from services.tracking.model.pages import after_page, fingerprint, page_token
+from libs.common.filters.pages import Page
 from services.tracking.schemas import answers
 
 # Columns as arrays: a history of a million points is read as three values.
@@ -74,11 +74,11 @@ async def history(
     run_id: UUID,
     key: str,
     max_results: int | None,
-    token: str | None,
+    asked: Page,
 ) -> answers.MetricsAnswer:
     """A metric's points by (time, step, value); all of them, or a page."""
-    query = fingerprint(run_id.hex, key)
-    after = after_page(token, query, _KINDS) if token else [None] * len(_KINDS)
+    query = ["history", run_id.hex, key]
+    after: Sequence[object] = asked.after(query, _KINDS) or [None] * len(_KINDS)
     limit = None if max_results is None else max_results + 1
     row = await connection.fetchrow(_HISTORY, tenant_no, workspace_id, run_id, key, *after, limit)
     assert row is not None
@@ -90,7 +90,7 @@ async def history(
     value = 0.0 if isinstance(last.value, str) else last.value
     return answers.MetricsAnswer(
         points[:max_results],
-        page_token(query, [last.timestamp, last.step, value, int(missing)]),
+        asked.next(query, [last.timestamp, last.step, value, int(missing)]),
     )
 
 

@@ -8,10 +8,8 @@ from services.tracking.model.filters import Clause, Order
 from services.tracking.model.runs import RUN_NAME_TAG
 from services.tracking.queries.building import (
     NUMBER_COMPARISONS,
-    TEXT_COMPARISONS,
     Statement,
     as_float,
-    listed,
 )
 from services.tracking.queries.sorting import Term
 
@@ -119,20 +117,18 @@ def _put_pair(statement: Statement, clause: Clause) -> None:
     statement.put(" AND NOT" if clause.comparator == "IS NULL" else " AND")
     statement.put(exists, clause.key)
     if clause.value is not None:
-        statement.put(value).put(TEXT_COMPARISONS[clause.comparator], clause.value)
+        statement.put(value).compare_text(clause.comparator, clause.value)
         if clause.kind == "tag" and clause.key == PARENT_TAG and clause.comparator == "=":
             statement.put(" AND t.parent = ?", str(clause.value)[:PARENT_LENGTH])
     statement.put(")")
 
 
 def _put_dataset(statement: Statement, clause: Clause) -> None:
-    comparison = TEXT_COMPARISONS[clause.comparator]
-    value = listed(clause.value) if isinstance(clause.value, tuple) else clause.value
     if clause.key == "context":
         statement.put(_CONTEXT)
     else:
         statement.put(_DATASET).put(_DATASET_COLUMNS[clause.key])
-    statement.put(comparison, value).put(")")
+    statement.compare_text(clause.comparator, clause.value).put(")")
 
 
 def _put_attribute(statement: Statement, clause: Clause) -> None:
@@ -145,7 +141,7 @@ def _put_attribute(statement: Statement, clause: Clause) -> None:
         _put_pair(statement, Clause("tag", RUN_NAME_TAG, clause.comparator, clause.value))
     else:
         statement.put(_ATTRIBUTES[clause.key])
-        statement.put(TEXT_COMPARISONS[clause.comparator], clause.value)
+        statement.compare_text(clause.comparator, clause.value)
 
 
 def _put_run_id(statement: Statement, clause: Clause) -> None:
@@ -154,8 +150,7 @@ def _put_run_id(statement: Statement, clause: Clause) -> None:
         ids = [UUID(text) for text in wanted if len(text) == 32 and _is_lower_hex(text)]
         statement.put(" AND r.run_id = ANY(?::uuid[])", ids)
         return
-    value: object = listed(wanted) if isinstance(clause.value, tuple) else clause.value
-    statement.put(_RUN_ID).put(TEXT_COMPARISONS[clause.comparator], value)
+    statement.put(_RUN_ID).compare_text(clause.comparator, clause.value)
 
 
 def _is_lower_hex(text: str) -> bool:

@@ -1,7 +1,7 @@
 """Runs: one by its id, and pages of a search."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -9,8 +9,8 @@ from asyncpg import Record
 from msgspec import UNSET, Raw
 
 from libs.common.database import Connection, Database
+from libs.common.filters.pages import Page, Value
 from services.tracking.model.filters import Clause, Order
-from services.tracking.model.pages import after_page, fingerprint, page_token
 from services.tracking.queries.building import Statement
 from services.tracking.queries.run_filters import put_clauses, put_joins
 from services.tracking.queries.sorting import put_after, put_order
@@ -61,14 +61,12 @@ class RunSearch:
     orders: list[Order]
     stages: list[str]
     max_results: int
-    page_token: str | None = None
-    query: str = field(init=False)
+    page: Page
 
-    def __post_init__(self) -> None:
-        query = fingerprint(
-            sorted(self.experiment_ids), repr(self.clauses), repr(self.orders), self.stages
-        )
-        object.__setattr__(self, "query", query)
+    @property
+    def query(self) -> list[object]:
+        """What a page token of this search belongs to."""
+        return ["runs", sorted(self.experiment_ids), self.clauses, self.orders, self.stages]
 
 
 async def run(
@@ -102,9 +100,7 @@ async def search_runs(
     if len(search.stages) == 1:
         statement.put(" AND r.lifecycle_stage = ?", search.stages[0])
     put_clauses(statement, search.clauses)
-    if search.page_token:
-        kinds = [term.kind for term in order]
-        put_after(statement, order, after_page(search.page_token, search.query, kinds))
+    put_after(statement, order, search.page, search.query)
     put_order(statement, order)
     statement.put(" LIMIT ?", search.max_results + 1)
     found = await connection.fetch(statement.text, *statement.values)
@@ -113,7 +109,8 @@ async def search_runs(
         return answers.RunsAnswer()
     rows = await connection.fetch(_PAGE_OF_DETAILS, tenant_no, [row[0] for row in page])
     more = len(found) > len(page)
-    token = page_token(search.query, list(page[-1].values())[1:]) if more else None
+    last: list[Value] = list(page[-1].values())[1:]
+    token = search.page.next(search.query, last) if more else None
     return answers.RunsAnswer([_run(row) for row in rows], token)
 
 

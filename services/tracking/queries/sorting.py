@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from uuid import UUID
 
-from services.tracking.model.pages import Value
+from libs.common.filters.pages import Page, Value
 from services.tracking.queries.building import Statement
 
 
@@ -26,11 +26,16 @@ _CASTS: dict[type[Value], str] = {
 }
 
 
-def put_after(statement: Statement, terms: Sequence[Term], after: Sequence[Value]) -> None:
-    """Only the rows that come after the one with the sort values `after`.
+def put_after(
+    statement: Statement, terms: Sequence[Term], page: Page, query: Sequence[object]
+) -> None:
+    """Only the rows of a page of `query`, which come after the one that its token holds.
 
     a > x OR (a = x AND (b > y OR (b = y AND …))), behind a plain bound that an index can use.
     """
+    after = page.after(query, [term.kind for term in terms])
+    if after is None:
+        return
     first, value = terms[0], after[0]
     statement.put(" AND ").put(first.expression)
     statement.put(" >= " if first.ascending else " <= ").put(_CASTS[first.kind], value)

@@ -4,27 +4,29 @@ from collections.abc import Iterable
 from typing import Final
 
 from libs.common.errors import invalid
-from services.tracking.model.filters import values
-from services.tracking.model.filters.clauses import (
+from libs.common.filters import values
+from libs.common.filters.clauses import (
     LISTS,
     PRESENCE,
-    Clause,
-    Order,
     Written,
-    split_identifier,
+    check_sides,
     written_clauses,
     written_order,
 )
+from libs.common.filters.tokens import Token
+from services.tracking.model.filters.clauses import Clause, Order, told
 
 _ATTRIBUTES: Final = ("creation_time", "experiment_id", "last_update_time", "name")
 _NUMERIC: Final = ("creation_time", "last_update_time")
 _NUMBERS: Final = ("=", "!=", ">", ">=", "<", "<=")
 _TEXTS: Final = ("=", "!=", "LIKE", "ILIKE")
+_STRINGS: Final = (*_TEXTS, *LISTS)
 
 
 def experiment_clauses(text: str) -> list[Clause]:
     """The clauses of a filter over experiments, all of which must hold; raises a refusal 400."""
-    return [_clause(written) for written in written_clauses(text)]
+    clauses = [_clause(written) for written in written_clauses(text, shown="{}")]
+    return [_checked(clause) for clause in clauses]
 
 
 def experiment_orders(texts: Iterable[str]) -> list[Order]:
@@ -40,61 +42,79 @@ def experiment_orders(texts: Iterable[str]) -> list[Order]:
 
 
 def _clause(written: Written) -> Clause:
-    kind, key = _identified(written.identifier)
-    if written.comparator in PRESENCE:
+    check_sides(written)
+    kind, key = _identified(written.left.text)
+    if written.right is None:
         if kind != "tag":
             raise invalid(
                 f"IS NULL / IS NOT NULL is only supported for tags, not for attribute '{key}'"
             )
         return Clause(kind, key, written.comparator, None)
-    value = _value(kind, key, written)
-    what, allowed = _comparators(kind, key)
-    if written.comparator not in allowed or (
-        isinstance(value, tuple) != (written.comparator in LISTS)
-    ):
-        raise invalid(f"Invalid comparator for {what}: {written.comparator}")
-    return Clause(kind, key, written.comparator, value)
-
-
-def _comparators(kind: str, key: str) -> tuple[str, tuple[str, ...]]:
-    if kind == "tag":
-        return "tag", _TEXTS
-    if key == "experiment_id":
-        return "experiment_id", ("=", "!=", *LISTS)
-    return ("numeric attribute", _NUMBERS) if key in _NUMERIC else ("string attribute", _TEXTS)
+    # As written: MLflow takes LIKE here and refuses like.
+    return Clause(kind, key, written.comparator, _value(kind, key, written.right))
 
 
 def _identified(identifier: str) -> tuple[str, str]:
-    entity, key = split_identifier(identifier)
-    if entity not in (None, "attribute", "tag", "tags"):
+    entity, point, key = identifier.partition(".")
+    if not point:
+        entity, key = "attribute", identifier
+    if entity not in ("attribute", "tag", "tags"):
         valid = ("attribute", "tag", "tags")
         raise invalid(f"Invalid entity type '{entity}'. Valid entity types are {valid}")
-    kind = "tag" if entity in ("tag", "tags") else "attribute"
+    kind = "attribute" if entity == "attribute" else "tag"
+    key = values.unquoted(key)
     if kind == "attribute" and key not in _ATTRIBUTES:
         raise invalid(
-            f"Invalid attribute key '{key}' specified. Valid keys are '{list(_ATTRIBUTES)}'"
+            f"Invalid attribute key '{key}' specified. Valid keys are '{told(_ATTRIBUTES)}'"
         )
     return kind, key
 
 
-def _value(kind: str, key: str, written: Written) -> str | int | float | tuple[str, ...]:
-    value = written.value
+def _value(kind: str, key: str, token: Token) -> str | int | float | tuple[str, ...]:
     if kind == "tag":
-        return values.text(value, "Expected a quoted string value for tag (e.g. 'my-value')")
+        return values.text(token, "Expected a quoted string value for tag (e.g. 'my-value')")
     if key in _NUMERIC:
-        wanted = values.number(value, f"numeric attribute: {key}")
-        if isinstance(wanted, float):
-            raise invalid(f"Invalid value for numeric attribute '{key}': {str(wanted)!r}")
-        return wanted
-    if values.is_list(value):
+        return values.number(token, f"Expected numeric value type for numeric attribute: {key}")
+    if values.is_list(token):
         if key != "experiment_id":
             raise invalid(
                 "Only ['experiment_id'] attributes support comparison with a list of quoted string"
                 " values."
             )
-        return tuple(_experiment_id(item) for item in values.texts(value))
-    found = values.text(value, "Expected a quoted string value for attributes")
-    return _experiment_id(found) if key == "experiment_id" else found
+        return values.texts(token)
+    return values.text(token, "Expected a quoted string value for attributes")
+
+
+def _checked(clause: Clause) -> Clause:
+    """The clause with its value as the database compares it; refuses an unfit comparator."""
+    key, comparator, value = clause.key, clause.comparator, clause.value
+    if clause.kind == "tag":
+        if comparator not in (*_TEXTS, *PRESENCE):
+            raise invalid(f"Invalid comparator for tag: {comparator}")
+        return clause
+    if key == "experiment_id":
+        if comparator not in ("=", "!=", *LISTS):
+            raise invalid(f"Invalid comparator for experiment_id: {comparator}")
+        return Clause(clause.kind, key, comparator, _experiment_ids(comparator, value))
+    if key in _NUMERIC:
+        if comparator not in _NUMBERS:
+            raise invalid(f"Invalid comparator '{comparator}' not one of '{told(_STRINGS)}")
+        if isinstance(value, float):
+            raise invalid(f"Invalid value for numeric attribute '{key}': {str(value)!r}")
+    elif comparator not in _STRINGS:
+        raise invalid(f"Invalid comparator '{comparator}' not one of '{told(_STRINGS)}'")
+    elif comparator not in _TEXTS:
+        raise invalid(f"Invalid comparator for string attribute: {comparator}")
+    return clause
+
+
+def _experiment_ids(comparator: str, value: object) -> str | tuple[str, ...]:
+    if isinstance(value, tuple):
+        # MLflow's parser lets a list pass anywhere, and its database refuses the statement.
+        if comparator not in LISTS:
+            raise invalid(f"Invalid comparator for experiment_id: {comparator}")
+        return tuple(map(_experiment_id, value))
+    return _experiment_id(str(value))
 
 
 def _experiment_id(text: str) -> str:

@@ -2,20 +2,21 @@
 
 import math
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
-from libs.common.errors import Refusal, invalid
-from services.tracking.model.filters import values
-from services.tracking.model.filters.clauses import (
+from libs.common.errors import invalid
+from libs.common.filters import values
+from libs.common.filters.clauses import (
     LISTS,
-    PRESENCE,
-    Clause,
-    Order,
+    NoStatementError,
+    SeveralStatementsError,
     Written,
-    unquoted,
-    written_clauses,
+    clauses_of,
+    read,
 )
-from services.tracking.model.filters.tokens import Token
+from libs.common.filters.groups import MOST_TOKENS, TooMuchError
+from libs.common.filters.tokens import Token
+from services.tracking.model.filters.clauses import Clause, Order
 from services.tracking.model.logged_models import STATUSES, WIRE_STATUSES
 
 _ENTITIES: Final = ("attributes", "metrics", "params", "tags")
@@ -25,18 +26,38 @@ _ALIASES: Final = {
     "last_updated_timestamp": "last_updated_timestamp_ms",
 }
 _NUMERIC: Final = ("creation_timestamp_ms", "last_updated_timestamp_ms")
+_WHOLE: Final = ("status", "experiment_id")
 _ATTRIBUTES: Final = (
     *("model_id", "experiment_id", "name", "artifact_location", *_NUMERIC, "status"),
     *("lifecycle_stage", "model_type", "source_run_id", "status_message"),
 )
 _NUMBERS: Final = ("<", "<=", ">", ">=", "=", "!=")
 _TEXTS: Final = ("=", "!=", "LIKE", "ILIKE", "IN", "NOT IN")
-_ENTITY: Final = re.compile(r"([a-z]+)\.(.+)", re.DOTALL)
+_ENTITY: Final = re.compile(r"([a-z]+)\.(.+)")
+
+
+class _Compared(NamedTuple):
+    """A clause whose identifier and comparator are known, and whose value is not yet."""
+
+    kind: str
+    key: str
+    comparator: str
+    right: Token
 
 
 def logged_model_clauses(text: str) -> list[Clause]:
     """The clauses of a filter over logged models, all of which must hold; else a refusal 400."""
-    return [_clause(written) for written in written_clauses(text)]
+    if not text:
+        return []
+    compared: list[_Compared] = []
+    for written in clauses_of(_statement(text)):
+        if isinstance(written, Token):
+            raise invalid(
+                f"Invalid filter string: {text!r}. Expected a list of comparisons separated by"
+                " 'AND' (e.g. 'metrics.loss > 0.1 AND params.lr = 0.01')."
+            )
+        compared.append(_compared(written))
+    return [_clause(comparison) for comparison in compared]
 
 
 def logged_model_order(field_name: str, *, ascending: bool) -> Order:
@@ -49,74 +70,91 @@ def logged_model_order(field_name: str, *, ascending: bool) -> Order:
     entity, _, key = field_name.partition(".")
     if entity != "metrics":
         raise invalid(f"Invalid order by field name: {field_name}. Only metrics are supported.")
-    return Order("metrics", unquoted(key), ascending)
-
-
-def _clause(written: Written) -> Clause:
-    kind, key = _identified(written.identifier)
-    if written.comparator in PRESENCE:
-        raise invalid(
-            f"Invalid comparison: {written.identifier} {written.comparator}. Expected a comparison"
-            " with 3 tokens."
-        )
-    numeric = kind == "metrics" or key in _NUMERIC
-    allowed = _NUMBERS if numeric else _TEXTS
-    listed = values.is_list(written.value)
-    if written.comparator not in allowed or listed != (written.comparator in LISTS):
-        raise invalid(
-            f"Invalid comparison operator for {kind}.{key}: {written.comparator!r}."
-            f" Expected one of {allowed}."
-        )
-    value: str | float | tuple[str, ...]
-    if numeric:
-        value = _number(written.value, key)
-    elif listed:
-        value = values.texts(written.value)
-    else:
-        value = unquoted(written.value[0].text)
-    if kind == "attributes" and key == "status" and written.comparator not in ("LIKE", "ILIKE"):
-        value = tuple(map(_status, value)) if isinstance(value, tuple) else _status(str(value))
-    return Clause(kind, key, written.comparator, value)
-
-
-def _identified(identifier: str) -> tuple[str, str]:
-    entity = _ENTITY.fullmatch(identifier)
-    if entity is None:
-        kind, key = "attributes", unquoted(identifier)
-    else:
-        kind, key = entity[1], unquoted(entity[2])
-    if kind not in _ENTITIES:
-        raise invalid(f"Invalid entity type: {kind!r}. Expected one of {list(_ENTITIES)}.")
-    if kind == "attributes":
-        key = _ALIASES.get(key, key)
-        if key not in _ATTRIBUTES:
-            raise invalid(f"Invalid attribute key: {key!r}. Expected one of {list(_ATTRIBUTES)}.")
-    return kind, key
-
-
-def _number(value: tuple[Token, ...], key: str) -> int | float:
-    text = value[0].text
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        raise _no_number(text, key) from None
-
-
-def _no_number(text: str, key: str) -> Refusal:
-    return invalid(f"Expected numeric value type for {key}. Found {text}")
-
-
-def _status(text: str) -> str:
-    """A status as it stands in answers, by its number, its short or its long name."""
-    if text.isascii() and text.isdigit() and int(text) < len(WIRE_STATUSES):
-        return WIRE_STATUSES[int(text)]
-    return WIRE_STATUSES[STATUSES.index(text)] if text in STATUSES else text
+    return Order("metrics", key, ascending)
 
 
 def is_nan(value: object) -> bool:
     """Whether a clause compares with not-a-number, which only ever differs."""
     return isinstance(value, float) and math.isnan(value)
+
+
+def _statement(text: str) -> list[Token]:
+    try:
+        return read(text)
+    except TooMuchError:
+        raise invalid(
+            f"Invalid filter string: {text!r}. SQLParseError('Maximum number of tokens exceeded"
+            f" ({MOST_TOKENS}).')"
+        ) from None
+    except (NoStatementError, SeveralStatementsError):
+        raise invalid(
+            f"Invalid filter string: {text!r}. Expected a single SQL expression."
+        ) from None
+
+
+def _compared(written: Written) -> _Compared:
+    if written.right is None or written.size != 3:
+        raise invalid(f"Invalid comparison: {written.text}. Expected a comparison with 3 tokens.")
+    kind, key = _identified(written.left.text)
+    comparator = written.comparator.upper()
+    allowed = _NUMBERS if kind == "metrics" or key in _NUMERIC else _TEXTS
+    if comparator not in allowed:
+        raise invalid(
+            f"Invalid comparison operator for {kind}.{key}: {comparator!r}."
+            f" Expected one of {allowed}."
+        )
+    return _Compared(kind, key, comparator, written.right)
+
+
+def _clause(compared: _Compared) -> Clause:
+    kind, key, comparator, right = compared
+    if kind == "attributes" and key not in _ATTRIBUTES:
+        raise invalid(f"Invalid attribute key: {key!r}. Expected one of {list(_ATTRIBUTES)}.")
+    text = right.text
+    value: str | float | tuple[str, ...]
+    if kind == "metrics" or key in _NUMERIC:
+        value = _number(text, key)
+    elif (text.startswith("(") and text.endswith(")")) != (comparator in LISTS):
+        # MLflow's parser lets a list pass anywhere, and its database refuses the statement.
+        raise invalid(f"Invalid value for {kind}.{key} {comparator}: {text}")
+    elif comparator in LISTS:
+        value = _texts(right, key)
+    else:
+        # Only these quotes are looked at: a name and a number stand for their own text.
+        value = text.strip("'")
+    if kind == "attributes" and key == "status" and comparator not in ("LIKE", "ILIKE"):
+        value = tuple(map(_status, value)) if isinstance(value, tuple) else _status(str(value))
+    return Clause(kind, key, comparator, value)
+
+
+def _identified(identifier: str) -> tuple[str, str]:
+    entity = _ENTITY.match(identifier)
+    if entity is None or entity.end() < len(identifier.removesuffix("\n")):
+        return "attributes", _ALIASES.get(identifier, identifier).strip("`")
+    kind, key = entity[1], entity[2].strip("`")
+    if kind not in _ENTITIES:
+        raise invalid(f"Invalid entity type: {kind!r}. Expected one of {list(_ENTITIES)}.")
+    return kind, _ALIASES.get(key, key) if kind == "attributes" else key
+
+
+def _number(text: str, key: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise invalid(f"Expected numeric value type for {key}. Found {text}") from None
+
+
+def _texts(token: Token, key: str) -> tuple[str, ...]:
+    """The texts of a list; of a column of numbers also its whole numbers, as texts."""
+    items = values.literal(token.text)
+    kinds = (str, int) if key in _WHOLE else (str,)
+    if all(type(item) in kinds for item in items):
+        return tuple(map(str, items))
+    return values.texts(token)
+
+
+def _status(text: str) -> str:
+    """A status as it stands in answers, by its number, its short or its long name."""
+    if len(text) == 1 and text in "0123":
+        return WIRE_STATUSES[int(text)]
+    return WIRE_STATUSES[STATUSES.index(text)] if text in STATUSES else text

@@ -4,18 +4,17 @@ from collections.abc import Iterable
 from typing import Final
 
 from libs.common.errors import invalid
-from services.tracking.model.filters import values
-from services.tracking.model.filters.clauses import (
+from libs.common.filters import values
+from libs.common.filters.clauses import (
     LISTS,
     PRESENCE,
-    Clause,
-    Order,
     Written,
-    split_identifier,
+    check_sides,
     written_clauses,
     written_order,
 )
-from services.tracking.model.filters.tokens import Token
+from libs.common.filters.tokens import Token
+from services.tracking.model.filters.clauses import Clause, Order, told
 
 _KINDS: Final = {
     "metric": ("metric", "metrics"),
@@ -48,11 +47,15 @@ _COMPARATORS: Final = {
     "attribute": (*_TEXTS, *LISTS),
     "dataset": (*_TEXTS, *LISTS),
 }
+_Value = str | int | float | tuple[str, ...]
 
 
 def run_clauses(text: str) -> list[Clause]:
     """The clauses of a filter over runs, all of which must hold; raises a refusal 400."""
-    return [_clause(written) for written in written_clauses(text)]
+    clauses = [_clause(written) for written in written_clauses(text)]
+    for clause in clauses:
+        _check_comparator(clause)
+    return clauses
 
 
 def run_orders(texts: Iterable[str]) -> list[Order]:
@@ -64,69 +67,81 @@ def run_orders(texts: Iterable[str]) -> list[Order]:
         kind, key = _identified(identifier, _ORDERED)
         if kind == "dataset":
             raise invalid(f"Invalid identifier type '{kind}'")
-        orders.append(
-            Order(kind, _ALIASES.get(key, key) if kind == "attribute" else key, ascending)
-        )
+        orders.append(Order(kind, _named(kind, key), ascending))
     if len({(order.kind, order.key) for order in orders}) < len(orders):
         raise invalid(f"`order_by` contains duplicate fields: {given}")
     return orders
 
 
 def _clause(written: Written) -> Clause:
-    kind, key = _identified(written.identifier, _SEARCHED)
-    if written.comparator in PRESENCE:
+    check_sides(written)
+    kind, key = _identified(written.left.text, _SEARCHED)
+    if written.right is None:
         if kind not in ("tag", "parameter"):
             raise invalid(
                 "IS NULL / IS NOT NULL is only supported for tags and params, not for"
                 f" '{kind}' '{key}'"
             )
         return Clause(kind, key, written.comparator, None)
-    value = _value(kind, key, written)
-    allowed = _NUMBERS if kind == "attribute" and key in _NUMERIC else _COMPARATORS[kind]
-    # A list only ever follows IN and NOT IN, and nothing else does.
-    if written.comparator not in allowed or (
-        isinstance(value, tuple) != (written.comparator in LISTS)
+    value = _value(kind, key, written.right)
+    return Clause(kind, _named(kind, key), written.comparator.upper(), value)
+
+
+def _named(kind: str, key: str) -> str:
+    return _ALIASES.get(key, key) if kind == "attribute" else key
+
+
+def _check_comparator(clause: Clause) -> None:
+    numeric = clause.kind == "attribute" and clause.key in _NUMERIC
+    allowed = _NUMBERS if numeric else _COMPARATORS[clause.kind]
+    # MLflow's parser lets a list pass anywhere, and its database refuses the statement.
+    if clause.comparator not in allowed or (
+        isinstance(clause.value, tuple) != (clause.comparator in LISTS)
     ):
-        raise invalid(f"Invalid comparator '{written.comparator}' not one of '{allowed}'")
-    return Clause(
-        kind, _ALIASES.get(key, key) if kind == "attribute" else key, written.comparator, value
-    )
+        # Word for word: MLflow tells what texts may be compared with, and closes few quotes.
+        ends = clause.kind == "parameter" or (clause.kind == "attribute" and not numeric)
+        shown = told(_COMPARATORS[clause.kind]) + ("'" if ends else "")
+        raise invalid(f"Invalid comparator '{clause.comparator}' not one of '{shown}")
 
 
 def _identified(identifier: str, attributes: tuple[str, ...]) -> tuple[str, str]:
-    entity, key = split_identifier(identifier)
-    if entity is not None and entity not in _KIND_OF:
+    entity, point, key = identifier.partition(".")
+    if not point:
+        entity, key = "attribute", identifier
+    entity, key = values.unticked(entity), values.unquoted(key)
+    if entity not in _KIND_OF:
         raise invalid(f"Invalid entity type '{entity}'. Valid values are {list(_KINDS)}")
-    kind = "attribute" if entity is None else _KIND_OF[entity]
+    kind = _KIND_OF[entity]
     if kind == "attribute" and key not in attributes:
         raise invalid(
-            f"Invalid attribute key '{key}' specified. Valid keys are '{sorted(attributes)}'"
+            f"Invalid attribute key '{key}' specified. Valid keys are '{told(attributes)}'"
         )
     if kind == "dataset" and key not in _DATASET:
-        raise invalid(f"Invalid dataset key '{key}' specified. Valid keys are '{sorted(_DATASET)}'")
+        raise invalid(f"Invalid dataset key '{key}' specified. Valid keys are '{told(_DATASET)}'")
     return kind, key
 
 
-def _value(kind: str, key: str, written: Written) -> str | int | float | tuple[str, ...]:
-    value = written.value
+def _value(kind: str, key: str, token: Token) -> _Value:
     if kind == "metric":
-        return values.number(value, "metric")
+        refusal = "Expected numeric value type for metric"
+        # Every metric is a double; one of too many digits is infinite.
+        return float(token.text) if values.is_number(token) else values.number(token, refusal)
     if kind in ("parameter", "tag"):
-        return values.text(value, f"Expected a quoted string value for {kind} (e.g. 'my-value')")
+        return values.text(token, f"Expected a quoted string value for {kind} (e.g. 'my-value')")
     if kind == "dataset":
-        if values.is_list(value):
-            return values.texts(value)
-        return values.text(value, "Expected a quoted string value for dataset attributes")
-    return _attribute_value(key, value)
+        if values.is_list(token):
+            return values.texts(token)
+        return values.text(token, "Expected a quoted string value for dataset attributes")
+    return _attribute_value(key, token)
 
 
-def _attribute_value(key: str, value: tuple[Token, ...]) -> str | int | float | tuple[str, ...]:
+def _attribute_value(key: str, token: Token) -> _Value:
     if key in _NUMERIC:
-        return values.number(value, f"numeric attribute: {key}")
-    if values.is_list(value):
+        return values.number(token, f"Expected numeric value type for numeric attribute: {key}")
+    if values.is_list(token):
         if key != "run_id":
             raise invalid(
                 "Only ['run_id'] attributes support comparison with a list of quoted string values."
             )
-        return values.texts(value)
-    return values.text(value, "Expected a quoted string value for attributes")
+        return values.texts(token)
+    return values.text(token, "Expected a quoted string value for attributes")
