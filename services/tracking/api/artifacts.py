@@ -87,7 +87,7 @@ async def delete_artifact(call: Call) -> object:
 @routes.mlflow("GET", "2.0/mlflow/artifacts/list", permission="artifact.read")
 async def list_run_artifacts(call: Call, body: schemas.RunListing) -> object:
     """What lies in a folder of a run, by paths below the run's artifacts."""
-    run_id = named_run(body.run_id, body.run_uuid, body)
+    run_id = named_run(body.run_id, body.run_uuid)
     path = clean_folder(body.path)
     return await _listed(call, await _root_of_run(call, run_id), path)
 
@@ -95,7 +95,7 @@ async def list_run_artifacts(call: Call, body: schemas.RunListing) -> object:
 @routes.plain("GET", "/get-artifact", permission="artifact.read")
 async def get_run_artifact(call: Call, body: schemas.RunFile) -> Response:
     """A file of a run, as web pages ask for it."""
-    run_id = named_run(body.run_id, body.run_uuid, body)
+    run_id = named_run(body.run_id, body.run_uuid)
     if not body.path:
         raise Refusal("BAD_REQUEST", 'Request must include the "path" query parameter.')
     path = clean_file(body.path)
