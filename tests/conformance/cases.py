@@ -50,10 +50,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Case:
-    """A request and those after it that show what it did."""
+    """A request and those after it that show what it did.
+
+    Those in `after` are asked only where one of the servers did what it was asked.
+    """
 
     name: str
     requests: tuple[Request, ...]
+    after: tuple[Request, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,16 @@ def under_prefixes(operation: Operation) -> Operation:
         cases=tuple(
             replace(
                 case,
-                requests=_prefixed(case.requests, operation.prefixes[i % len(operation.prefixes)]),
+                requests=_prefixed(case.requests, _turn(operation, i)),
+                after=_prefixed(case.after, _turn(operation, i)),
             )
             for i, case in enumerate(turns)
         ),
     )
+
+
+def _turn(operation: Operation, place: int) -> str:
+    return operation.prefixes[place % len(operation.prefixes)]
 
 
 def _prefixed(requests: Sequence[Request], prefix: str) -> tuple[Request, ...]:
@@ -129,6 +138,5 @@ def _prefixed(requests: Sequence[Request], prefix: str) -> tuple[Request, ...]:
 
 def _for(request: Request, prefix: str) -> str:
     """Some paths stand under one prefix only, whatever the case's is."""
-    only_ajax = ("search-datasets", "get-history-bulk?", "upload-artifact")
-    ajax = request.path.endswith(only_ajax) or request.path.endswith("get-history-bulk")
-    return AJAX[0] if ajax else prefix
+    only = ("search-datasets", "get-history-bulk", "upload-artifact", "/artifacts/files")
+    return AJAX[0] if request.path.endswith(only) else prefix

@@ -67,6 +67,8 @@ class Table:
     after: Sequence[Request] = ()
     prefixes: Sequence[str] = BOTH
     place: str | None = None
+    # Without it the cases by hand are all.
+    systematic: bool = True
 
     @property
     def where(self) -> str:
@@ -76,7 +78,8 @@ class Table:
 
 def operation_of(table: Table) -> Operation:
     """The operation with all its cases."""
-    systematic = _of_query(table) if table.method == "GET" else _of_body(table)
+    made = _of_query(table) if table.method == "GET" else _of_body(table)
+    systematic = made if table.systematic else ()
     return under_prefixes(
         Operation(
             table.section,
@@ -92,16 +95,18 @@ def operation_of(table: Table) -> Operation:
 def _of_query(table: Table) -> Iterator[Case]:
     def case(name: str, given: Mapping[str, Any], more: str = "") -> Case:
         query = "&".join([*_pairs(given), *([more] if more else [])])
-        return Case(name, (Request("GET", table.where, query), *table.after))
+        return Case(name, (Request("GET", table.where, query),), tuple(table.after))
 
     yield case("happy", table.good)
     yield case("an unknown name", table.good, "nobody=1")
     if not table.fields:
         return
-    yield case("no query", {})
+    if not all(each.bounds for each in table.fields):
+        yield case("no query", {})
     yield Case(
         "a body in place of a query",
-        (Request("GET", table.where, body=dict(table.good)), *table.after),
+        (Request("GET", table.where, body=dict(table.good)),),
+        tuple(table.after),
     )
     for each in table.fields:
         if each.path in table.good and not each.bounds:
@@ -122,11 +127,11 @@ def _of_query(table: Table) -> Iterator[Case]:
 
 def _of_body(table: Table) -> Iterator[Case]:
     def case(name: str, body: Any) -> Case:
-        return Case(name, (Request(table.method, table.where, body=body), *table.after))
+        return Case(name, (Request(table.method, table.where, body=body),), tuple(table.after))
 
     def raw(name: str, content: bytes, kind: str | None = JSON) -> Case:
         sent = Request(table.method, table.where, raw=content, content_type=kind)
-        return Case(name, (sent, *table.after))
+        return Case(name, (sent,), tuple(table.after))
 
     good = json.dumps(table.good).encode()
     yield case("happy", dict(table.good))

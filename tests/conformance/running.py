@@ -82,14 +82,12 @@ async def _operation(pair: Pair, operation: Operation) -> list[Outcome]:
 
 
 async def _case(conversation: Talk, operation: Operation, case: Case) -> Outcome:
-    found: list[str] = []
-    shown: list[Any] = []
-    for place, request in enumerate(case.requests):
-        lines, answers = await conversation.ask(request)
-        where = f"then {request.method} {request.path} " if place else ""
-        found.extend(f"{where}{line}" for line in lines)
-        shown.append(answers)
-    return Outcome(operation.name, case.name, tuple(found), shown[0][0], shown[0][1])
+    found, own = await conversation.ask(case.requests[0])
+    done = any(answer["status"] < 300 for answer in own)
+    for request in (*case.requests[1:], *(case.after if done else ())):
+        lines, _ = await conversation.ask(request)
+        found.extend(f"then {request.method} {request.path} {line}" for line in lines)
+    return Outcome(operation.name, case.name, tuple(found), *own)
 
 
 async def _ask(side: Side, request: Request) -> Answer:

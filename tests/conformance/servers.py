@@ -66,11 +66,15 @@ class Pair:
     ours: Server
 
 
-async def spawn_peer(superuser_url: str, folder: Path) -> Peer:
-    """`mlflow server` on a fresh database, started and not waited for."""
+@asynccontextmanager
+async def started(superuser_url: str, folder: Path) -> AsyncIterator[Peer]:
+    """`mlflow server` on a fresh database, started and not waited for; ended at the end."""
     peer = Peer(sys.executable, await make_database(superuser_url, NAME), folder, _OPTIONS)
-    peer.spawn()
-    return peer
+    try:
+        peer.spawn()
+        yield peer
+    finally:
+        await peer.stop()
 
 
 @asynccontextmanager

@@ -39,8 +39,8 @@ def INTEGER(value: Any) -> bool:  # noqa: N802
 
 
 def WHOLE(value: Any) -> bool:  # noqa: N802
-    """What `INTEGER` is, in a field that keeps it as it was written."""
-    return INTEGER(value)
+    """An integer as protobuf or Python reads it, in a field that keeps it as it was written."""
+    return INTEGER(value) or (" " not in str(value) and NUMBER(value) and float(value).is_integer())
 
 
 def NUMBER(value: Any) -> bool:  # noqa: N802
@@ -78,6 +78,8 @@ def between(least: int, most: int, message: str) -> Check:
     """A number within bounds, both included; refuses another with `message`."""
 
     def passes(value: Any) -> bool:
+        if not INTEGER(value):
+            return False
         if not least <= int(value) <= most:
             raise invalid(f"{message}{SEE_DOCS}")
         return True

@@ -95,11 +95,15 @@ async def list_run_artifacts(call: Call, body: schemas.RunListing) -> object:
 @routes.plain("GET", "/get-artifact", permission="artifact.read")
 async def get_run_artifact(call: Call, body: schemas.RunFile) -> Response:
     """A file of a run, as web pages ask for it."""
-    run_id = named_run(body.run_id, body.run_uuid)
-    if not body.path:
+    # MLflow asks its store for a run of this name where none is given.
+    run_id = named_run(body.run_id, body.run_uuid) or "None"
+    if body.path is None:
         raise Refusal("BAD_REQUEST", 'Request must include the "path" query parameter.')
-    path = clean_file(body.path)
-    return await _served(call, _path_of(await _root_of_run(call, run_id), path))
+    path = clean_file(body.path) if body.path else ""
+    root = await _root_of_run(call, run_id)
+    if not path:
+        raise _no_file(f"{_path_of(root, path)}/")
+    return await _served(call, _path_of(root, path))
 
 
 @routes.mlflow(
@@ -162,7 +166,7 @@ async def _served(call: Call, path: str) -> Response:
     found = await store.find(key)
     if found is None:
         if await store.entries(key):
-            raise invalid(f"Artifact path refers to a directory, not a file: {path!r}")
+            raise _no_file(path)
         raise _no_artifact(path)
     request = call.request
     name = path.rpartition("/")[2]
@@ -181,6 +185,10 @@ async def _visible(call: Call, entries: list[Entry]) -> list[Entry]:
 
 def _no_artifact(path: str) -> Refusal:
     return missing(f"No such artifact: {path!r}")
+
+
+def _no_file(path: str) -> Refusal:
+    return invalid(f"Artifact path refers to a directory, not a file: {path!r}")
 
 
 def _files(entries: list[Entry], below: str = "") -> list[schemas.File]:

@@ -90,7 +90,7 @@ def _steps(body: requests.MetricHistoryInterval) -> tuple[int, int] | None:
         return None
     if body.start_step is None or body.end_step is None:
         raise invalid("If either start step or end step are specified, both must be specified.")
-    first, last = int(body.start_step), int(body.end_step)
+    first, last = _integer("start_step", body.start_step), _integer("end_step", body.end_step)
     if first > last:
         raise invalid(
             "end_step must be greater than start_step."

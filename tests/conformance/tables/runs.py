@@ -17,7 +17,7 @@ from tests.conformance.tables.making import (
 SECTION = "Runs"
 _IDS = (UNKNOWN_RUN, "x", "A" * 32, " $run", "$run ", "x" * 300, "../a", "$exp")
 RUN_ID = Field("run_id")
-GONE = (run("gone"), post("runs/delete", {"run_id": "$gone"}))
+GONE = (run("gone", start_time=500), post("runs/delete", {"run_id": "$gone"}))
 
 
 def ids(path: str, **more: object) -> list[Case]:
