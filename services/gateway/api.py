@@ -110,7 +110,7 @@ class Gateway:
 
     async def _own(self, path: str, scope: Scope) -> Response:
         scope["route_name"] = path[1:] if path in ("/health", "/ready", "/metrics") else "unknown"
-        if path == "/health":
+        if path == "/health" and scope["method"] in ("GET", "HEAD"):
             return PlainTextResponse("OK")
         if path == "/ready":
             return await readiness(self.peers, UPSTREAMS)

@@ -159,28 +159,34 @@ def values(draw: st.DrawFn, field: FieldDescriptor) -> Any:
     return draw(st.lists(one, max_size=3) if field.is_repeated else one)
 
 
-def messages_are_objects(found: Any, message: Descriptor) -> bool:
-    """Whether an object stands wherever a message is wanted.
+def quoted(found: Any, message: Descriptor) -> Any:
+    """The object with quotes around what is no finite number, as protobuf's reader wants them.
 
-    Protobuf's reader takes any iterable there, such as a text, and finds no field in it. That is
-    no promise of its own, and we refuse it.
+    MLflow's reader stops at a bare one and keeps what was before it; we read it as what it says.
     """
     if not isinstance(found, dict):
-        return False
-    for field in compared_fields(message):
-        value = found.get(field.name, found.get(field.json_name))
-        if field.message_type and value is not None:
-            items = value if field.is_repeated and isinstance(value, list) else [value]
-            if not all(messages_are_objects(item, field.message_type) for item in items):
-                return False
-    return True
+        return found
+    by_name = {name: f for f in compared_fields(message) for name in (f.name, f.json_name)}
+    return {
+        name: quoted_value(value, by_name[name]) if name in by_name else value
+        for name, value in found.items()
+    }
+
+
+def quoted_value(value: Any, field: FieldDescriptor) -> Any:
+    """One value of a field with those quotes."""
+    if isinstance(value, list):
+        return [quoted_value(item, field) for item in value]
+    if field.message_type:
+        return quoted(value, field.message_type)
+    if field.cpp_type == FieldDescriptor.CPPTYPE_DOUBLE and isinstance(value, float):
+        return value if math.isfinite(value) else json.loads(f'"{json.dumps(value)}"')
+    return value
 
 
 def read_by_protobuf(raw: bytes, kind: Any) -> dict[str, Any] | None:
     """What MLflow makes of a body; None when it refuses it."""
-    message, body = kind(), json.loads(raw)
-    if not messages_are_objects(body, kind.DESCRIPTOR):
-        return None
+    message, body = kind(), quoted(json.loads(raw), kind.DESCRIPTOR)
     try:
         parse_dict(body, message)  # type: ignore[no-untyped-call]
     except (ParseError, OverflowError):  # an integer past all floats overflows in MLflow

@@ -12,10 +12,11 @@ from starlette.routing import Match
 from starlette.routing import Route as TemplateRoute
 
 from libs.common.errors import Refusal, invalid, too_large, unavailable
+from libs.common.http.checks import schema_of
 from libs.common.http.manners import OWN_API, Limits, Manners, declared_length, refused
 from libs.common.http.routes import JSON_BODY_LIMIT, Call, Route, Routes, answer_of, caller_of
 from libs.common.http.types import ASGIApp, Receive, Scope, Send
-from libs.common.http.wire import decode_body, decode_query
+from libs.common.http.wire import decode_body, decode_query, error_body
 from libs.common.service import Running
 from libs.common.telemetry import metrics
 
@@ -57,6 +58,8 @@ class _Dispatcher:
                     self._patterns.append((template, route))
                 else:
                     self._exact[route.method, path] = route
+                    if route.method == "GET":
+                        self._exact.setdefault(("HEAD", path), route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self._exact.get((scope["method"], scope["path"])) or self._by_pattern(scope)
@@ -66,6 +69,9 @@ class _Dispatcher:
         elif (probe := _PROBES.get(scope["path"])) is not None:
             scope["route_name"] = "probe"
             await (await probe(self._running))(scope, receive, send)
+        elif allowed := self._methods(scope):
+            scope["route_name"] = "unknown"
+            await _wrong_method(scope, allowed)(scope, receive, send)
         else:
             scope["route_name"] = "own"
             await self._own(scope, receive, send)
@@ -77,6 +83,19 @@ class _Dispatcher:
                 scope["path_params"] = found["path_params"]
                 return route
         return None
+
+    def _methods(self, scope: Scope) -> list[str]:
+        """The methods that a path is served under."""
+        exact = {method for method, path in self._exact if path == scope["path"]}
+        return sorted(
+            exact.union(
+                *(
+                    t.methods or ()
+                    for t, _ in self._patterns
+                    if t.matches(scope)[0] is not Match.NONE
+                )
+            )
+        )
 
     async def _respond(self, route: Route, scope: Scope, receive: Receive) -> Response:
         request = Request(scope, receive)
@@ -98,7 +117,8 @@ class _Dispatcher:
 async def _run(route: Route, call: Call) -> Any:
     if route.body is None:
         return await route.handler(call)
-    if route.method == "GET":
+    # A request without a query may have a body where MLflow reads messages.
+    if route.method == "GET" and (call.request.url.query or schema_of(route.body) is None):
         return await route.handler(call, decode_query(call.request.url.query, route.body))
     if route.method in ("POST", "PUT"):
         _insist_json(call.request.headers.get("content-type"))
@@ -155,6 +175,12 @@ async def _on_invalid(request: Request, problem: Exception) -> Response:
 async def _on_unknown(request: Request, _: Exception) -> Response:
     what = f"No such operation: {request.method} {request.url.path}"
     return await _on_refusal(request, Refusal("ENDPOINT_NOT_FOUND", what))
+
+
+def _wrong_method(scope: Scope, allowed: list[str]) -> Response:
+    what = f"No such operation: {scope['method']} {scope['path']}"
+    body = error_body(Refusal("ENDPOINT_NOT_FOUND", what))
+    return Response(body, 405, {"allow": ", ".join(allowed)}, "application/json")
 
 
 async def _never(_: Request) -> Response:

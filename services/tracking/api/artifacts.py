@@ -90,7 +90,7 @@ async def delete_artifact(call: Call) -> object:
 @routes.mlflow("GET", "2.0/mlflow/artifacts/list", permission="artifact.read")
 async def list_run_artifacts(call: Call, body: schemas.RunListing) -> object:
     """What lies in a folder of a run, by paths below the run's artifacts."""
-    run_id = named_run(body.run_id, body.run_uuid, body)
+    run_id = named_run(body.run_id, body.run_uuid)
     path = clean_folder(body.path)
     return await _listed(call, await root_of_run(call, run_id), path)
 
@@ -98,11 +98,15 @@ async def list_run_artifacts(call: Call, body: schemas.RunListing) -> object:
 @routes.plain("GET", "/get-artifact", permission="artifact.read")
 async def get_run_artifact(call: Call, body: schemas.RunFile) -> Response:
     """A file of a run, as web pages ask for it."""
-    run_id = named_run(body.run_id, body.run_uuid, body)
-    if not body.path:
+    # MLflow asks its store for a run of this name where none is given.
+    run_id = named_run(body.run_id, body.run_uuid) or "None"
+    if body.path is None:
         raise Refusal("BAD_REQUEST", 'Request must include the "path" query parameter.')
-    path = clean_file(body.path)
-    return await _served(call, path_of(await root_of_run(call, run_id), path))
+    path = clean_file(body.path) if body.path else ""
+    root = await root_of_run(call, run_id)
+    if not path:
+        raise _no_file(f"{path_of(root, path)}/")
+    return await _served(call, path_of(root, path))
 
 
 @routes.mlflow(
@@ -179,7 +183,7 @@ async def file_at(call: Call, path: str) -> Stored:
     )
     if stored is None:
         if await _entries(call, path):
-            raise invalid(f"Artifact path refers to a directory, not a file: {path!r}")
+            raise _no_file(path)
         raise no_artifact(path)
     return stored
 
@@ -211,6 +215,10 @@ async def _visible(call: Call, entries: list[Entry]) -> list[Entry]:
 def no_artifact(path: str) -> Refusal:
     """No file at a path, or none that the caller may see."""
     return missing(f"No such artifact: {path!r}")
+
+
+def _no_file(path: str) -> Refusal:
+    return invalid(f"Artifact path refers to a directory, not a file: {path!r}")
 
 
 def _files(entries: list[Entry], below: str = "") -> list[schemas.File]:

@@ -5,7 +5,6 @@ from typing import Final
 from libs.common.access.selection import Selection
 from libs.common.errors import invalid
 from libs.common.http.routes import AJAX_ONLY, Call, Routes
-from libs.common.http.wire import require
 from services.tracking.api.views import LARGEST_PAGE, check_page, pairs_of, stages_of
 from services.tracking.commands import experiments as commands
 from services.tracking.commands.experiments import ensure_default
@@ -27,7 +26,6 @@ _MOST_DATASET_EXPERIMENTS: Final = 20
 @routes.mlflow("POST", "2.0/mlflow/experiments/create", permission="experiment.create")
 async def create_experiment(call: Call, body: requests.CreateExperiment) -> object:
     """Make an experiment; its id."""
-    require(body, "name")
     experiment_id = await commands.create_experiment(
         call.running,
         call.principal,
@@ -56,7 +54,6 @@ async def get_experiment(call: Call, body: requests.ExperimentId) -> object:
 @routes.mlflow("GET", "2.0/mlflow/experiments/get-by-name", permission="experiment.read")
 async def get_experiment_by_name(call: Call, body: requests.ExperimentName) -> object:
     """An experiment by its name."""
-    require(body, "experiment_name")
     name = body.experiment_name or ""
     await ensure_default(call.running, call.principal)
     tenant_no, workspace = call.principal.tenant_no, _workspace(call)
@@ -72,7 +69,6 @@ async def get_experiment_by_name(call: Call, body: requests.ExperimentName) -> o
 @routes.mlflow("POST", "2.0/mlflow/experiments/update", permission="experiment.manage")
 async def update_experiment(call: Call, body: requests.UpdateExperiment) -> object:
     """Rename an experiment."""
-    require(body, "experiment_id", "new_name")
     await commands.rename_experiment(
         call.running,
         call.principal,
@@ -104,7 +100,6 @@ async def restore_experiment(call: Call, body: requests.ExperimentId) -> object:
 @routes.mlflow("POST", "2.0/mlflow/experiments/set-experiment-tag", permission="experiment.update")
 async def set_experiment_tag(call: Call, body: requests.ExperimentTag) -> object:
     """Tag an experiment."""
-    require(body, "experiment_id", "key")
     await commands.set_tag(
         call.running,
         call.principal,
@@ -119,9 +114,8 @@ async def set_experiment_tag(call: Call, body: requests.ExperimentTag) -> object
 @routes.mlflow(
     "POST", "2.0/mlflow/experiments/delete-experiment-tag", permission="experiment.update"
 )
-async def delete_experiment_tag(call: Call, body: requests.ExperimentTag) -> object:
+async def delete_experiment_tag(call: Call, body: requests.ExperimentTagKey) -> object:
     """Take a tag off an experiment."""
-    require(body, "experiment_id", "key")
     experiment_id = experiment_number(body.experiment_id or "")
     await commands.delete_tag(
         call.running, call.principal, call.permission, experiment_id, body.key or ""
@@ -187,7 +181,6 @@ def _selected(call: Call) -> Selection:
 
 
 def _experiment_of(body: requests.ExperimentId) -> int:
-    require(body, "experiment_id")
     return experiment_number(body.experiment_id or "")
 
 

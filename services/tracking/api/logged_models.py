@@ -5,7 +5,6 @@ from typing import Final
 
 from libs.common.errors import invalid
 from libs.common.http.routes import Call, Routes
-from libs.common.http.wire import SEE_DOCS, require
 from services.tracking.api.decisions import insist_on_experiment, insist_on_model
 from services.tracking.api.views import check_page, pairs_of
 from services.tracking.commands import logged_models as commands
@@ -16,7 +15,6 @@ from services.tracking.model.logged_models import (
     LoggedModel,
     NewModel,
     model_uuid,
-    status_number,
 )
 from services.tracking.model.metrics import no_model
 from services.tracking.queries import logged_models as queries
@@ -34,7 +32,6 @@ routes: Final = Routes()
 @routes.mlflow("POST", "2.0/mlflow/logged-models", permission="logged-model.create")
 async def create_logged_model(call: Call, body: schemas.CreateLoggedModel) -> object:
     """Make a model, pending until it is finalized."""
-    require(body, "experiment_id")
     new = NewModel(
         experiment_number(body.experiment_id or ""),
         body.name,
@@ -55,14 +52,12 @@ async def create_logged_model(call: Call, body: schemas.CreateLoggedModel) -> ob
 @routes.mlflow("POST", "2.0/mlflow/logged-models/search", permission="logged-model.read")
 async def search_logged_models(call: Call, body: schemas.SearchLoggedModels) -> object:
     """A page of models."""
-    if body.experiment_ids is None:
-        raise invalid(f"Missing value for required parameter 'experiment_ids'.{SEE_DOCS}")
     if any(not dataset.dataset_name for dataset in body.datasets):
         raise invalid("`dataset_name` in the `datasets` clause must be specified.")
     max_results = body.max_results or DEFAULT_PAGE
     check_page(max_results)
     wanted = queries.LoggedModelSearch(
-        experiment_ids=known_numbers(body.experiment_ids),
+        experiment_ids=known_numbers(body.experiment_ids or ()),
         clauses=logged_model_clauses(body.filter),
         datasets=[Dataset(given.dataset_name, given.dataset_digest) for given in body.datasets],
         orders=[_order(given) for given in body.order_by],
@@ -91,10 +86,9 @@ async def get_logged_model(call: Call, body: schemas.GetLoggedModel) -> object:
 @routes.mlflow("PATCH", "2.0/mlflow/logged-models/{model_id}", permission="logged-model.update")
 async def finalize_logged_model(call: Call, body: schemas.FinalizeLoggedModel) -> object:
     """Give the model that the body names its status; the path's id counts for nothing."""
-    require(body, "model_id", "status")
     model_id = body.model_id or ""
     await insist_on_model(call, model_id)
-    await commands.finalize(call.running, call.principal, model_id, status_number(body.status))
+    await commands.finalize(call.running, call.principal, model_id, _status_number(body.status))
     return await _answer(call, model_id, also_deleted=True)
 
 
@@ -132,7 +126,6 @@ async def delete_logged_model_tag(call: Call) -> object:
 )
 async def log_logged_model_params(call: Call, body: schemas.LogParams) -> object:
     """Add params to the model that the path names; the body's id must only be there."""
-    require(body, "model_id")
     await insist_on_model(call, _model_id(call))
     await commands.log_params(call.running, call.principal, _model_id(call), pairs_of(body.params))
     return NOTHING
@@ -165,6 +158,11 @@ def _info(model: LoggedModel, tags: Mapping[str, str]) -> schemas.Info:
         source_run_id=model.source_run_id,
         tags=_by_key(tags),
     )
+
+
+def _status_number(status: schemas.Status | None) -> int:
+    """MLflow's number of a status; unspecified where none is given."""
+    return 0 if status is None else WIRE_STATUSES.index(status.value)
 
 
 def _by_key(texts: Mapping[str, str]) -> list[Pair]:

@@ -2,9 +2,7 @@
 
 from typing import Final
 
-from libs.common.errors import invalid
 from libs.common.http.routes import Call, Routes
-from libs.common.http.wire import SEE_DOCS, require
 from services.tracking.api.decisions import insist_on_models_of_points, insist_on_run
 from services.tracking.api.views import named_run, pairs_of
 from services.tracking.commands import inputs, logging
@@ -20,12 +18,9 @@ routes: Final = Routes()
 @routes.mlflow("POST", "2.0/mlflow/runs/log-metric", permission="run.log")
 async def log_metric(call: Call, body: requests.LogMetric) -> object:
     """Log one point of a metric."""
-    run_id = named_run(body.run_id, body.run_uuid, body)
-    require(body, "key", "value", "timestamp")
-    assert body.value is not None
-    assert body.timestamp is not None
+    run_id = named_run(body.run_id, body.run_uuid)
     context = (body.model_id, body.dataset_name, body.dataset_digest)
-    logged = point(body.key or "", body.value, body.timestamp, body.step, context)
+    logged = point(body.key or "", body.value or 0.0, body.timestamp or 0, body.step, context)
     await insist_on_run(call, run_id)
     await insist_on_models_of_points(call, [logged.model_id])
     await logging.log_metric(call.running, call.principal, run_id, logged)
@@ -35,8 +30,7 @@ async def log_metric(call: Call, body: requests.LogMetric) -> object:
 @routes.mlflow("POST", "2.0/mlflow/runs/log-parameter", permission="run.log")
 async def log_parameter(call: Call, body: requests.RunPair) -> object:
     """Log a param."""
-    run_id = named_run(body.run_id, body.run_uuid, body)
-    require(body, "key")
+    run_id = named_run(body.run_id, body.run_uuid)
     await insist_on_run(call, run_id)
     await logging.log_param(call.running, call.principal, run_id, body.key or "", body.value)
     return answers.NOTHING
@@ -45,8 +39,7 @@ async def log_parameter(call: Call, body: requests.RunPair) -> object:
 @routes.mlflow("POST", "2.0/mlflow/runs/set-tag", permission="run.log")
 async def set_tag(call: Call, body: requests.RunPair) -> object:
     """Set a tag of a run."""
-    run_id = named_run(body.run_id, body.run_uuid, body)
-    require(body, "key")
+    run_id = named_run(body.run_id, body.run_uuid)
     await insist_on_run(call, run_id)
     await logging.set_tag(call.running, call.principal, run_id, body.key or "", body.value)
     return answers.NOTHING
@@ -55,7 +48,6 @@ async def set_tag(call: Call, body: requests.RunPair) -> object:
 @routes.mlflow("POST", "2.0/mlflow/runs/delete-tag", permission="run.log")
 async def delete_tag(call: Call, body: requests.DeleteTag) -> object:
     """Take a tag off a run."""
-    require(body, "run_id", "key")
     await insist_on_run(call, body.run_id or "")
     await runs_commands.delete_tag(call.running, call.principal, body.run_id or "", body.key or "")
     return answers.NOTHING
@@ -64,8 +56,7 @@ async def delete_tag(call: Call, body: requests.DeleteTag) -> object:
 @routes.mlflow("POST", "2.0/mlflow/runs/log-batch", permission="run.log")
 async def log_batch(call: Call, body: requests.LogBatch) -> object:
     """Log metrics, params and tags, all or none."""
-    require(body, "run_id")
-    _check_batch_complete(body)
+    check_batch(len(body.metrics), 0, 0)
     run_id = body.run_id or ""
     check_run_id_form(run_id)
     await insist_on_run(call, run_id)
@@ -85,7 +76,6 @@ async def log_batch(call: Call, body: requests.LogBatch) -> object:
 @routes.mlflow("POST", "2.0/mlflow/runs/log-inputs", permission="run.log")
 async def log_inputs(call: Call, body: requests.LogInputs) -> object:
     """Log datasets and models that a run used."""
-    require(body, "run_id")
     run_id = body.run_id or ""
     check_run_id_form(run_id)
     datasets = [_use(given) for given in body.datasets]
@@ -98,7 +88,6 @@ async def log_inputs(call: Call, body: requests.LogInputs) -> object:
 @routes.mlflow("POST", "2.0/mlflow/runs/outputs", permission="run.log")
 async def log_outputs(call: Call, body: requests.LogOutputs) -> object:
     """Log models that a run made."""
-    require(body, "run_id", "models")
     models = [(model.model_id, model.step) for model in body.models or ()]
     await insist_on_run(call, body.run_id or "")
     await inputs.log_outputs(call.running, call.principal, body.run_id or "", models)
@@ -108,38 +97,17 @@ async def log_outputs(call: Call, body: requests.LogOutputs) -> object:
 @routes.mlflow("POST", "2.0/mlflow/runs/log-model", permission="run.log")
 async def log_model(call: Call, body: requests.LogModel) -> object:
     """Log what old clients tell of a model."""
-    require(body, "run_id", "model_json")
     await insist_on_run(call, body.run_id or "")
     await inputs.log_model(call.running, call.principal, body.run_id or "", body.model_json or "")
     return answers.NOTHING
 
 
-def _check_batch_complete(body: requests.LogBatch) -> None:
-    check_batch(len(body.metrics), 0, 0)
-    for i, metric in enumerate(body.metrics):
-        if not metric.key:
-            raise _absent(f"metrics[{i}].key")
-        if metric.value is None:
-            raise _absent(f"metrics[{i}].value")
-        if metric.timestamp is None:
-            raise _absent(f"metrics[{i}].timestamp")
-    for name, pairs in (("params", body.params), ("tags", body.tags)):
-        for i, pair in enumerate(pairs):
-            if not pair.key:
-                raise _absent(f"{name}[{i}].key")
-
-
-def _absent(path: str) -> Exception:
-    return invalid(f"Missing value for required parameter '{path}'.{SEE_DOCS}")
-
-
 def _points(metrics: list[requests.Metric]) -> list[Point]:
     found: list[Point] = []
     for place, given in enumerate(metrics):
-        assert given.value is not None
-        assert given.timestamp is not None
         context = (given.model_id, given.dataset_name, given.dataset_digest)
-        found.append(point(given.key, given.value, given.timestamp, given.step, context, place))
+        value, timestamp = given.value or 0.0, given.timestamp or 0
+        found.append(point(given.key, value, timestamp, given.step, context, place))
     return found
 
 

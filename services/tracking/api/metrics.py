@@ -3,8 +3,8 @@
 from typing import Final
 
 from libs.common.errors import invalid
+from libs.common.http.checks import INTEGER, unfit
 from libs.common.http.routes import AJAX_ONLY, Call, Routes
-from libs.common.http.wire import SEE_DOCS, require
 from services.tracking.api.decisions import insist_on_run, shows
 from services.tracking.api.views import check_page, named_run
 from services.tracking.model.runs import known_run_uuids
@@ -15,14 +15,14 @@ from services.tracking.schemas import answers, requests
 routes: Final = Routes()
 _MOST_RUNS: Final = 100
 _MOST_POINTS: Final = 25_000
-_MOST_SAMPLES: Final = 2_500
+_LEAST_STEP: Final = -(2**63)
+_LAST_STEP: Final = 2**63 - 1
 
 
 @routes.mlflow("GET", "2.0/mlflow/metrics/get-history", permission="run.read")
 async def get_metric_history(call: Call, body: requests.MetricHistory) -> object:
     """All points of a metric, or a page of them."""
-    run_id = named_run(body.run_id, body.run_uuid, body)
-    require(body, "metric_key")
+    run_id = named_run(body.run_id, body.run_uuid)
     if body.max_results is not None:
         check_page(body.max_results, ".")
     runs = known_run_uuids([run_id])
@@ -51,7 +51,7 @@ async def get_metric_history_bulk(call: Call, body: requests.MetricHistoryBulk) 
         )
     if body.metric_key is None:
         raise invalid("GetMetricHistoryBulk request must specify a metric_key.")
-    limit = max(0, min(body.max_results, _MOST_POINTS))
+    limit = max(0, min(_integer("max_results", body.max_results), _MOST_POINTS))
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     async with call.running.database.reading(tenant_no) as connection:
         wanted = known_run_uuids(body.run_id)
@@ -67,16 +67,6 @@ async def get_metric_history_bulk_interval(
     call: Call, body: requests.MetricHistoryInterval
 ) -> object:
     """Points of a metric of several runs, evenly sampled for a chart."""
-    if not body.run_ids:
-        raise invalid(f"Missing value for required parameter 'run_ids'.{SEE_DOCS}")
-    if len(body.run_ids) > _MOST_RUNS:
-        raise invalid(
-            f"GetMetricHistoryBulkInterval request must specify at most {_MOST_RUNS} run_ids."
-            f" Received {len(body.run_ids)} run_ids.{SEE_DOCS}"
-        )
-    require(body, "metric_key")
-    if not 1 <= body.max_results <= _MOST_SAMPLES:
-        raise invalid(f"max_results must be between 1 and {_MOST_SAMPLES}.{SEE_DOCS}")
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     async with call.running.database.reading(tenant_no) as connection:
         wanted = known_run_uuids(body.run_ids)
@@ -84,20 +74,26 @@ async def get_metric_history_bulk_interval(
         points = await queries.samples(
             connection,
             *(tenant_no, workspace_id, runs, body.metric_key or ""),
-            *(_steps(body), body.max_results),
+            *(_steps(body), int(body.max_results)),
         )
     return answers.IntervalMetricsAnswer(points)
 
 
+def _integer(name: str, text: str) -> int:
+    if not INTEGER(text):
+        raise unfit(name, text)
+    return int(text)
+
+
 def _steps(body: requests.MetricHistoryInterval) -> tuple[int, int] | None:
-    first, last = body.start_step, body.end_step
-    if first is None and last is None:
+    if body.start_step is None and body.end_step is None:
         return None
-    if first is None or last is None:
+    if body.start_step is None or body.end_step is None:
         raise invalid("If either start step or end step are specified, both must be specified.")
+    first, last = _integer("start_step", body.start_step), _integer("end_step", body.end_step)
     if first > last:
         raise invalid(
             "end_step must be greater than start_step."
             f" Found start_step={first} and end_step={last}."
         )
-    return first, last
+    return max(first, _LEAST_STEP), min(last, _LAST_STEP)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse
 
 from libs.common.http.routes import PUBLIC, Call, Routes
 from services.tracking.state import state_of
@@ -32,5 +32,5 @@ async def server_info(call: Call) -> object:
 
 @routes.plain("GET", "/version", permission=PUBLIC)
 async def version(_: Call) -> object:
-    """The MLflow version, bare."""
-    return PlainTextResponse(MLFLOW_VERSION)
+    """The MLflow version, bare, as what MLflow calls it."""
+    return HTMLResponse(MLFLOW_VERSION)

@@ -78,7 +78,8 @@ def _model_tags(model_json: str) -> dict[str, Any]:
         raise invalid(f"Malformed model info. \n {model_json} \n is not a valid JSON.") from None
     absent = sorted(set(_NEEDED) - set(model)) if isinstance(model, dict) else sorted(_NEEDED)
     if absent:
-        raise invalid(f"Model json is missing mandatory fields: {absent}")
+        named = ", ".join(map(repr, absent))
+        raise invalid(f"Model json is missing mandatory fields: {{{named}}}")
     flavors = model["flavors"] if isinstance(model["flavors"], dict) else {}
     return {
         "run_id": model["run_id"],

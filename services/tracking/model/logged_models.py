@@ -102,19 +102,6 @@ def artifact_uri(experiment_id: int, model_id: str) -> str:
     return f"mlflow-artifacts:/{experiment_id}/models/{model_id}/artifacts"
 
 
-def status_number(given: object) -> int:
-    """A status by name or number; one that is unknown is 0, unspecified, as MLflow reads it."""
-    if given in WIRE_STATUSES:
-        return WIRE_STATUSES.index(str(given))
-    if not isinstance(given, str | int | float):
-        return 0
-    try:
-        number = float(given)
-    except (ValueError, OverflowError):
-        return 0
-    return int(number) if number in range(len(STATUSES)) else 0
-
-
 def check_name(name: str) -> None:
     """Refuse a name that MLflow refuses; the empty one asks for a name to be made up."""
     if any(bad in name for bad in _BAD_IN_NAMES):

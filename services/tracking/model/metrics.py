@@ -52,8 +52,7 @@ def point(
         value = math.copysign(sys.float_info.max, value)
     if context == NO_CONTEXT:
         return Point(key, value, time, step)
-    _check_context(*context)
-    return Point(key, value, time, step, *context)
+    return Point(key, value, time, step, *_context(*context))
 
 
 def no_model(model_id: str) -> Refusal:
@@ -72,10 +71,14 @@ def _check(key: str, value: float, time: int, path: str) -> None:
     check_length("Metric name", KEY_LENGTH, key)
 
 
-def _check_context(model_id: str, dataset_name: str, dataset_digest: str) -> None:
+def _context(model_id: str, dataset_name: str, dataset_digest: str) -> tuple[str, str, str]:
+    """Model and dataset of a point; without a model MLflow looks at a dataset's length no more."""
     if bool(dataset_name) != bool(dataset_digest):
         raise invalid("Both dataset_name and dataset_digest must be provided if one is provided")
+    if not model_id:
+        return "", dataset_name[:DATASET_NAME_LENGTH], dataset_digest[:DATASET_DIGEST_LENGTH]
+    if not _MODEL_ID.match(model_id):
+        raise no_model(model_id)
     check_length("dataset_name", DATASET_NAME_LENGTH, dataset_name)
     check_length("dataset_digest", DATASET_DIGEST_LENGTH, dataset_digest)
-    if model_id and not _MODEL_ID.match(model_id):
-        raise no_model(model_id)
+    return model_id, dataset_name, dataset_digest

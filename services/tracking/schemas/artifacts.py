@@ -1,11 +1,17 @@
 """Bodies of requests and answers about artifacts, in MLflow's names."""
 
+from typing import ClassVar
+
 import msgspec
 from msgspec import UNSET, UnsetType
+
+from libs.common.http.checks import REQUIRED, TEXT, Schema
 
 
 class Listing(msgspec.Struct):
     """GET mlflow-artifacts/artifacts."""
+
+    SCHEMA: ClassVar[Schema] = {}
 
     path: str = ""
 
@@ -13,9 +19,12 @@ class Listing(msgspec.Struct):
 class RunListing(msgspec.Struct):
     """GET artifacts/list; `run_uuid` is the name of old clients."""
 
+    SCHEMA: ClassVar[Schema] = {"run_id": (TEXT, REQUIRED), "path": (TEXT,), "page_token": (TEXT,)}
+
     run_id: str | None = None
     run_uuid: str | None = None
     path: str = ""
+    page_token: str = ""
 
 
 class RunFile(msgspec.Struct):

@@ -1,14 +1,41 @@
 """Bodies of requests and answers of logged models, in MLflow's names."""
 
+from typing import ClassVar
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from libs.common.http.checks import INTEGER, LIST, REQUIRED, TEXT, TEXTS, Schema
+from libs.common.http.reading import Choice
 from services.tracking.schemas.answers import Pair
 from services.tracking.schemas.requests import Pair as GivenPair
 
 
+class Status(Choice):
+    """The states of a logged model."""
+
+    LOGGED_MODEL_STATUS_UNSPECIFIED = "LOGGED_MODEL_STATUS_UNSPECIFIED"
+    LOGGED_MODEL_PENDING = "LOGGED_MODEL_PENDING"
+    LOGGED_MODEL_READY = "LOGGED_MODEL_READY"
+    LOGGED_MODEL_UPLOAD_FAILED = "LOGGED_MODEL_UPLOAD_FAILED"
+
+    @classmethod
+    def first(cls) -> int:
+        """The number of the first one."""
+        return 0
+
+
 class CreateLoggedModel(msgspec.Struct):
     """POST logged-models."""
+
+    SCHEMA: ClassVar[Schema] = {
+        "experiment_id": (TEXT, REQUIRED),
+        "name": (TEXT,),
+        "model_type": (TEXT,),
+        "source_run_id": (TEXT,),
+        "params": (LIST,),
+        "tags": (LIST,),
+    }
 
     experiment_id: str | None = None
     name: str = ""
@@ -25,20 +52,26 @@ class GetLoggedModel(msgspec.Struct):
 
 
 class FinalizeLoggedModel(msgspec.Struct):
-    """PATCH logged-models/{model_id}; the status comes by name or by number."""
+    """PATCH logged-models/{model_id}."""
+
+    SCHEMA: ClassVar[Schema] = {"model_id": (TEXT, REQUIRED), "status": (INTEGER, REQUIRED)}
 
     model_id: str | None = None
-    status: str | float | None = None
+    status: Status | None = None
 
 
 class SetTags(msgspec.Struct):
     """PATCH logged-models/{model_id}/tags."""
+
+    SCHEMA: ClassVar[Schema] = {"tags": (LIST,)}
 
     tags: list[GivenPair] = []
 
 
 class LogParams(msgspec.Struct):
     """POST logged-models/{model_id}/params."""
+
+    SCHEMA: ClassVar[Schema] = {"model_id": (TEXT, REQUIRED), "params": (LIST,)}
 
     model_id: str | None = None
     params: list[GivenPair] = []
@@ -63,6 +96,15 @@ class OrderBy(msgspec.Struct):
 class SearchLoggedModels(msgspec.Struct):
     """POST logged-models/search."""
 
+    SCHEMA: ClassVar[Schema] = {
+        "experiment_ids": (LIST, TEXTS, REQUIRED),
+        "filter": (TEXT,),
+        "datasets": (LIST,),
+        "max_results": (INTEGER,),
+        "order_by": (LIST,),
+        "page_token": (TEXT,),
+    }
+
     experiment_ids: list[str] | None = None
     filter: str = ""
     datasets: list[Dataset] = []
@@ -73,6 +115,8 @@ class SearchLoggedModels(msgspec.Struct):
 
 class Folder(msgspec.Struct):
     """GET logged-models/{model_id}/artifacts/directories."""
+
+    SCHEMA: ClassVar[Schema] = {"artifact_directory_path": (TEXT,)}
 
     artifact_directory_path: str = ""
 
