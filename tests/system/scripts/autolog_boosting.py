@@ -1,16 +1,14 @@
-"""XGBoost or LightGBM under autolog, their own training loop and the interface of scikit-learn.
-
-The second argument says which of the two.
-"""
+"""XGBoost and LightGBM under autolog, by their own loops and by the interface of scikit-learn."""
 
 import sys
 
+import lightgbm
 import mlflow
 import numpy as np
 import pandas as pd
+import xgboost
 
 mlflow.set_experiment(sys.argv[1])
-KIND = sys.argv[2]
 chance = np.random.default_rng(3)
 features = pd.DataFrame(chance.normal(size=(120, 3)), columns=["a", "b", "c"])
 target = (features["a"] + features["b"] > 0).astype(int)
@@ -18,34 +16,31 @@ target = (features["a"] + features["b"] > 0).astype(int)
 
 def train_xgboost() -> None:
     """Both ways of XGBoost."""
-    import xgboost  # noqa: PLC0415 - only one of the two is needed
-
     mlflow.xgboost.autolog(model_format="json")
     data = xgboost.DMatrix(features, label=target)
     settings = {"objective": "binary:logistic", "max_depth": 2, "seed": 1, "nthread": 1}
-    with mlflow.start_run(run_name="loop"):
+    with mlflow.start_run(run_name="xgboost"):
         xgboost.train(settings, data, 5, evals=[(data, "train")], verbose_eval=False)
     mlflow.xgboost.autolog(log_models=False)
-    with mlflow.start_run(run_name="classifier"):
+    with mlflow.start_run(run_name="xgboost classifier"):
         xgboost.XGBClassifier(n_estimators=3, max_depth=2, n_jobs=1).fit(features, target)
 
 
 def train_lightgbm() -> None:
     """Both ways of LightGBM."""
-    import lightgbm  # noqa: PLC0415 - only one of the two is needed
-
     mlflow.lightgbm.autolog()
     data = lightgbm.Dataset(features, label=target)
     settings = {"objective": "binary", "num_leaves": 4, "seed": 1, "num_threads": 1, "verbose": -1}
-    with mlflow.start_run(run_name="loop"):
+    with mlflow.start_run(run_name="lightgbm"):
         lightgbm.train(settings, data, 5, valid_sets=[data], valid_names=["train"])
     mlflow.lightgbm.autolog(log_models=False)
-    with mlflow.start_run(run_name="classifier"):
+    with mlflow.start_run(run_name="lightgbm classifier"):
         sized = lightgbm.LGBMClassifier(n_estimators=3, num_leaves=4, n_jobs=1, verbose=-1)
         sized.fit(features, target)
 
 
-{"xgboost": train_xgboost, "lightgbm": train_lightgbm}[KIND]()
+train_xgboost()
+train_lightgbm()
 
 client = mlflow.MlflowClient()
 for run in mlflow.search_runs(order_by=["attributes.run_name ASC"], output_format="list"):
