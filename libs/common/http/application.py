@@ -28,7 +28,13 @@ def application(running: Running, routes: Routes, routers: Iterable[APIRouter] =
     Exact paths are found in a dictionary, paths with parameters by Starlette's patterns, our own
     REST by FastAPI; a path that nobody serves is a 404 in MLflow's form.
     """
-    own = FastAPI(title=f"Maestro {running.name}", docs_url=None, redoc_url=None, openapi_url=None)
+    own = FastAPI(
+        title=f"Maestro {running.name}",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     own.state.running = running
     own.add_exception_handler(Refusal, _on_refusal)
     own.add_exception_handler(Exception, _on_failure)
