@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match
@@ -39,6 +40,7 @@ def application(running: Running, routes: Routes, routers: Iterable[APIRouter] =
     own.add_exception_handler(Refusal, _on_refusal)
     own.add_exception_handler(Exception, _on_failure)
     own.add_exception_handler(RequestValidationError, _on_invalid)
+    own.add_exception_handler(HTTPException, _on_unread)
     own.add_exception_handler(404, _on_unknown)
     own.add_exception_handler(405, _on_unknown)
     for router in routers:
@@ -156,6 +158,13 @@ async def _on_invalid(request: Request, problem: Exception) -> Response:
         for found in problem.errors()
     )
     return await _on_refusal(request, invalid(fields))
+
+
+async def _on_unread(request: Request, problem: Exception) -> Response:
+    """A body that FastAPI could not even parse, which it answers in a form of its own."""
+    assert isinstance(problem, HTTPException)
+    refusal = Refusal("BAD_REQUEST", f"{problem.detail}.", status=problem.status_code)
+    return await _on_refusal(request, refusal)
 
 
 async def _on_unknown(request: Request, _: Exception) -> Response:
