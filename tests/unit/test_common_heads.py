@@ -226,6 +226,14 @@ async def test_an_early_answer_keeps_the_connection_for_the_next_request() -> No
         assert await answer(reader) == (200, b"/a 0")
 
 
+async def test_a_name_with_a_fragments_mark_is_not_cut_but_refused() -> None:
+    probe = Probe()
+    async with connected(probe) as (reader, writer):
+        writer.write(GET.replace(b"/a", b"/a#b"))
+        assert (await answer(reader))[0] == 400
+    assert probe.asked == []
+
+
 async def test_nonsense_is_answered_400() -> None:
     async with connected(Probe()) as (reader, writer):
         writer.write(b"nonsense\r\n\r\n")

@@ -222,6 +222,20 @@ async def test_our_own_rest_answers_problem_details(kitchen: Kitchen) -> None:
         assert said in problem["detail"]
 
 
+@pytest.mark.parametrize("body", [b"[" * 100_000, b"\xff{}", b"\x1f\x8b\x08"])
+async def test_what_our_own_rest_cannot_even_parse_is_told_in_problem_details(
+    kitchen: Kitchen, body: bytes
+) -> None:
+    reply = await kitchen.ask("POST", "/api/maestro/v1/seats", body)
+    problem = json.loads(reply.body)
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert (reply.status, problem["status"], problem["code"]) == (400, 400, "BAD_REQUEST")
+
+
+async def test_a_slash_too_many_is_not_found_rather_than_redirected(kitchen: Kitchen) -> None:
+    assert (await kitchen.ask("POST", "/api/maestro/v1/seats/", b'{"row":3}')).status == 404
+
+
 async def test_a_service_says_that_it_lives_and_shows_its_metrics(kitchen: Kitchen) -> None:
     await kitchen.ask("GET", "/menu")
     assert (await kitchen.ask("GET", "/health")).body == b"OK"

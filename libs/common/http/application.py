@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match
@@ -29,11 +30,18 @@ def application(running: Running, routes: Routes, routers: Iterable[APIRouter] =
     Exact paths are found in a dictionary, paths with parameters by Starlette's patterns, our own
     REST by FastAPI; a path that nobody serves is a 404 in MLflow's form.
     """
-    own = FastAPI(title=f"Maestro {running.name}", docs_url=None, redoc_url=None, openapi_url=None)
+    own = FastAPI(
+        title=f"Maestro {running.name}",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     own.state.running = running
     own.add_exception_handler(Refusal, _on_refusal)
     own.add_exception_handler(Exception, _on_failure)
     own.add_exception_handler(RequestValidationError, _on_invalid)
+    own.add_exception_handler(HTTPException, _on_unread)
     own.add_exception_handler(404, _on_unknown)
     own.add_exception_handler(405, _on_unknown)
     for router in routers:
@@ -170,6 +178,13 @@ async def _on_invalid(request: Request, problem: Exception) -> Response:
         for found in problem.errors()
     )
     return await _on_refusal(request, invalid(fields))
+
+
+async def _on_unread(request: Request, problem: Exception) -> Response:
+    """A body that FastAPI could not even parse, which it answers in a form of its own."""
+    assert isinstance(problem, HTTPException)
+    refusal = Refusal("BAD_REQUEST", f"{problem.detail}.", status=problem.status_code)
+    return await _on_refusal(request, refusal)
 
 
 async def _on_unknown(request: Request, _: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""Limits on a request's head: how long it may take and how large it may be.
+"""Limits on a request's head: how long it may take, how large it may be, and what it may ask for.
 
 uvicorn's httptools protocol waits for ever for the end of a head, and keeps all that comes of it.
 """
@@ -16,6 +16,10 @@ _SEPARATORS: Final = 4  # ": " and the line's end
 
 class _TooLarge(Exception):
     """Ends the parser's work on a head that came whole and is too large."""
+
+
+class _Ambiguous(Exception):
+    """Ends the parser's work on a target that would be cut where its sender did not mean to."""
 
 
 class LimitedHeads(HttpToolsProtocol):
@@ -74,6 +78,10 @@ class LimitedHeads(HttpToolsProtocol):
         # The sum is taken only where it could pass the limit.
         if self._outside > self.head_bytes and self._size() > self.head_bytes:
             raise _TooLarge
+        # A fragment is never sent: what looks like one is a name that was not encoded, and to drop
+        # it would be to delete `a` where `a#b` was meant.
+        if b"#" in self.url:
+            raise _Ambiguous
         self._head_came()
         self._in_body = True
         super().on_headers_complete()

@@ -1,0 +1,1 @@
+"""What an attacker sends: path tricks and generated bad input, through the gateway's socket."""
