@@ -43,7 +43,7 @@ SERVICE: Final = Service(
     workers=(clear_workspaces,),
     migrations=Path(__file__).with_name("migrations"),
     tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), TABLE: WHY_PLATFORM},
-    peers=("auth",),
+    peers=("auth", "registry"),
     snapshots=(EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT, LOGGED_MODEL_SNAPSHOT),
     opens=open_state,
 )

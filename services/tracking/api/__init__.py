@@ -7,10 +7,12 @@ from libs.common.service import Running
 from services.tracking.api import (
     artifacts,
     experiments,
+    graphql,
     logged_models,
     logging,
     metrics,
     owners,
+    pages,
     runs,
     server,
     workspaces,
@@ -20,7 +22,7 @@ from services.tracking.api import (
 def api(running: Running) -> ASGIApp:
     """The service's HTTP surface."""
     routes = Routes()
-    modules = (server, experiments, runs, logging, metrics, logged_models, artifacts, workspaces)
-    for module in modules:
+    of_mlflow = (server, experiments, runs, logging, metrics, logged_models, artifacts)
+    for module in (*of_mlflow, graphql, pages, workspaces):
         routes.include(module.routes)
     return application(running, routes, [owners.router])
