@@ -16,6 +16,9 @@ install = $(INSTALL) $(1) >&2 || { \
 	echo "No package index reached: taking what was fetched here before …" >&2; \
 	$(INSTALL) --offline $(1) >&2; }
 
+# MLflow's web pages come in its wheel. Nothing else of that is kept, so that nothing can import it.
+UI := $(VENV)/ui
+
 export PYTHONUNBUFFERED := 1
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -59,6 +62,7 @@ lock: $(VENV)/.development ## solve the locked requirements anew (UPGRADE=--upgr
 	$(COMPILE) requirements/installer.in -o requirements/installer.lock
 	$(COMPILE) requirements/runtime.in -o requirements/runtime.lock
 	$(COMPILE) requirements/embedded.in -o requirements/embedded.lock
+	$(COMPILE) --no-deps requirements/ui.in -o requirements/ui.lock
 	$(COMPILE) requirements/development.in -o requirements/development.lock
 	$(PY) -m libs.embedded.kafka_jars
 
@@ -85,7 +89,15 @@ $(VENV)/.installer: requirements/installer.lock
 		-r requirements/installer.lock >&2
 	@touch $@
 
-$(VENV)/.runtime: $(VENV)/.installer $(LOCKS)
+$(VENV)/.ui: $(VENV)/.installer requirements/ui.lock
+	@echo "Unpacking MLflow's web pages …" >&2
+	@rm -rf $(UI) $(UI).whole
+	@$(call install,--no-deps --target $(UI).whole -r requirements/ui.lock)
+	@mkdir $(UI) && cd $(UI).whole && mv mlflow/server/js/build mlflow-*.dist-info/licenses/* ../ui/
+	@rm -rf $(UI).whole
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.installer $(VENV)/.ui $(LOCKS)
 	@echo "Installing what the platform runs on …" >&2
 	@$(call install,$(addprefix -r ,$(LOCKS)))
 	@touch $@

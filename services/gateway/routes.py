@@ -54,6 +54,13 @@ _BOTH_PREFIXES: Final[Mapping[str, Route]] = {
     "/2.0/mlflow-artifacts/artifacts": Route("tracking", "artifact-bytes"),
     "/2.0/mlflow-artifacts/mpu": Route("tracking", "artifact-uploads", gives_urls=True),
     "/2.0/mlflow-artifacts/presigned": Route("tracking", "artifacts"),
+    **{
+        path: Route("tracking", "pages")
+        for path in (
+            *("/2.0/mlflow/gateway-proxy", "/3.0/mlflow/assistant", "/3.0/mlflow/ui-telemetry"),
+            *("/3.0/mlflow/traces", "/3.0/mlflow/datasets"),
+        )
+    },
     "/2.0/mlflow/users": Route("auth", "users"),
     "/3.0/mlflow/users": Route("auth", "users"),
     "/3.0/mlflow/roles": Route("auth", "users"),
@@ -85,6 +92,8 @@ EXACT: Final[Mapping[str, Route]] = {
     # Whoever was invited may not have any credential yet.
     "/api/maestro/v1/invitations/accept": Route("auth", "invitations", public=True),
     "/get-artifact": Route("tracking", "artifact-bytes"),
+    # Read by MLflow's web pages, and by nothing else.
+    "/graphql": Route("tracking", "graphql"),
     "/model-versions/get-artifact": Route("registry", "artifact-bytes"),
 }
 
@@ -114,7 +123,9 @@ _SEARCHES: Final = frozenset(
         *("get-history", "get-history-bulk", "get-history-bulk-interval"),
     }
 )
-_READS_BY_POST: Final = frozenset({"get-latest-versions"})
+_READS_BY_POST: Final = frozenset(
+    {"get-latest-versions", "graphql", "metrics", "gateway-proxy", "ui-telemetry"}
+)
 # What a training does while it runs: these are delayed before they are refused.
 _OF_A_RUNNING_RUN: Final = frozenset(
     {

@@ -23,6 +23,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tenants have the limits of their plans besides. `replicas` is how many gateways there are: each
     decides about its share while Redis is away, and always about requests at the same time.
     `delay_seconds` is how long a running run's write over a limit waits before it is refused.
+    `ui_folder` holds MLflow's built web pages (`mlflow/server/js/build` of its wheel), which are
+    served at `/`; without it there are none.
     """
 
     metrics_allowed: str = "127.0.0.0/8,::1/128"
@@ -32,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     platform_rps: int = 0
     replicas: Annotated[int, msgspec.Meta(ge=1)] = 1
     delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=10)] = 10.0
+    ui_folder: str = ""
 
     def __post_init__(self) -> None:
         """Raises SettingsError where `public_url` is no address of the web."""

@@ -51,7 +51,7 @@ SERVICE: Final = Service(
     workers=(clear_workspaces, sweep_contents),
     migrations=Path(__file__).with_name("migrations"),
     tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), **_PLATFORM_TABLES},
-    peers=("auth",),
+    peers=("auth", "registry"),
     snapshots=(EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT, LOGGED_MODEL_SNAPSHOT),
     opens=open_state,
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from libs.common.background import ended
+from libs.common.http.exchange import PrincipalExchange
 from libs.common.service import Running
 from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.artifacts.opening import open_store
@@ -20,11 +21,13 @@ class State:
     """The store of artifacts, what is known of experiments, and whose `Default` is there.
 
     `usage` is what tenants were last seen to have used. `seal` makes the capabilities of parts, and
-    `composing` holds the uploads that this process puts together.
+    `composing` holds the uploads that this process puts together. With `exchange` the registry is
+    asked.
     """
 
     artifacts: ArtifactStore
     seal: Seal
+    exchange: PrincipalExchange
     known: Known = field(default_factory=Known)
     with_default: set[int] = field(default_factory=set)
     usage: Seen = field(default_factory=Seen)
@@ -34,8 +37,9 @@ class State:
 @asynccontextmanager
 async def open_state(running: Running) -> AsyncIterator[State]:
     """The state of a service that starts."""
-    seal = Seal(running.common.auth_client_secret)
-    state = State(open_store(running.settings), seal)
+    secret = running.common.auth_client_secret
+    exchange = PrincipalExchange(running.name, secret, running.peers)
+    state = State(open_store(running.settings), Seal(secret), exchange)
     try:
         yield state
     finally:

@@ -180,7 +180,7 @@ def _model_clause(random: Random, made: Made) -> str:
         return f"metrics.{metric} {random.choice(_NUMBER_SIGNS)} {random.choice(_NUMBERS)}"
     if kind == 2:
         pair = f"{random.choice(('params', 'tags'))}.{_key(random.choice(KEYS))}"
-        return f"{pair} {_compared(random, tuple(t for t in TEXTS if not chr(39) in t))}"
+        return f"{pair} {_compared(random, tuple(t for t in TEXTS if chr(39) not in t))}"
     if kind == 3:
         return f"name {_compared(random, ('model', 'Model', 'mod_el'))}"
     if kind == 4:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TOOLS = ("sh", "mkdir", "chown", "chmod", "cat", "env")
+TOOLS = ("sh", "cp", "mkdir", "chown", "chmod", "cat", "env")
 # What a slim image holds beside, and wheels load.
 LIBRARIES = (
     "libstdc++.so.6",

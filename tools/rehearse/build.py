@@ -50,16 +50,20 @@ def _run(repository: Path, root: Path, line: str, say: Callable[[str], None]) ->
     for part in line.split(" && "):
         if " pip " in part:
             say("  installed by uv from its cache instead of pip: no network in here")
-            _install(repository, root)
+            _install(repository, root, shlex.split(part))
         else:
             environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root"]
             shell = ["/bin/env", "-i", *environment, "/bin/sh", "-ec", part]
             subprocess.run(["unshare", "--mount", "--fork", f"--root={root}", *shell], check=True)
 
 
-def _install(repository: Path, root: Path) -> None:
-    """The runtime lock into the image's virtual environment, hashes checked as pip would."""
-    (packages,) = (root / "app/lib").glob("python3.*/site-packages")
+def _install(repository: Path, root: Path, words: list[str]) -> None:
+    """A lock into the image's virtual environment or `--target`, hashes checked as pip would."""
+    lock = repository / "requirements" / Path(words[words.index("-r") + 1]).name
+    if "--target" in words:
+        packages = root / words[words.index("--target") + 1].lstrip("/")
+    else:
+        (packages,) = (root / "app/lib").glob("python3.*/site-packages")
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--offline"]
     command += ["--require-hashes", "--no-deps", "--link-mode=copy", "--target", str(packages)]
-    subprocess.run([*command, "-r", str(repository / "requirements/runtime.lock")], check=True)
+    subprocess.run([*command, "-r", str(lock)], check=True)

@@ -9,10 +9,12 @@ from services.tracking.api import (
     artifacts,
     experiments,
     forks,
+    graphql,
     logged_models,
     logging,
     metrics,
     owners,
+    pages,
     presigned,
     runs,
     server,
@@ -23,7 +25,8 @@ from services.tracking.api import (
 def api(running: Running) -> ASGIApp:
     """The service's HTTP surface."""
     routes = Routes()
-    modules = (server, experiments, runs, logging, metrics, logged_models, workspaces)
-    for module in (*modules, artifacts, artifact_uploads, presigned):
+    of_mlflow = (server, experiments, runs, logging, metrics, logged_models, workspaces)
+    files = (artifacts, artifact_uploads, presigned)
+    for module in (*of_mlflow, *files, graphql, pages):
         routes.include(module.routes)
     return application(running, routes, [owners.router, forks.router])

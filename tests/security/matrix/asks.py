@@ -43,6 +43,11 @@ TRACKING: Final[dict[str, Ask]] = {
     ),
     "create_run": Ask("act", f"{ML}/runs/create", body=_EXPERIMENT | {"start_time": 1}),
     "get_run": Ask("read", f"{ML}/runs/get", "run_id=<run>"),
+    "ask_graphql": Ask(
+        "read",
+        "/graphql",
+        body={"operationName": "GetRun", "variables": {"data": {"runId": "<run>"}}},
+    ),
     "update_run": Ask("act", f"{ML}/runs/update", body=_RUN | {"status": "FINISHED"}),
     "delete_run": Ask("act", f"{ML}/runs/delete", body=_RUN),
     "restore_run": Ask("act", f"{ML}/runs/restore", body={"run_id": "<deleted-run>"}),

@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 from libs.common.http.own import OPERATE
 from libs.common.http.routes import PUBLIC
 from services import all_services
+from services.tracking.api import pages
 from tools.contracts.surfaces import surfaces
 
 # Operations that hold nothing of anybody's, each for a reason.
@@ -23,6 +24,10 @@ LEFT_OUT: Final[dict[str, str]] = {
     "presign_upload": "refused to whoever may write, as nobody is given such a URL",
     "accept": "for those who are not members yet: the code is the credential",
     "join_by_code": "for members of other tenants: the code is the credential",
+    **{
+        route.name: "the same for everybody who is signed in: there is none of it"
+        for route in pages.routes.all
+    },
 }
 # MLflow's own users and roles are answered with what replaces them, to everybody alike.
 _REPLACED: Final = "mlflow_"
