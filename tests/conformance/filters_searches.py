@@ -42,6 +42,13 @@ def _compared(random: Random, texts: tuple[str, ...]) -> str:
     return f"{random.choice(('=', '!='))} {_text(random, texts)}"
 
 
+def _pair(random: Random, entity: str) -> str:
+    pair = f"{entity}.{_key(random.choice(KEYS))}"
+    if random.random() < 0.3:
+        return f"{pair} {random.choice(('IS NULL', 'IS NOT NULL'))}"
+    return f"{pair} {_compared(random, TEXTS)}"
+
+
 def _list(random: Random, texts: list[str]) -> str:
     chosen = random.sample(texts, min(len(texts), random.randint(1, 4)))
     inside = ", ".join(f"'{text}'" for text in chosen)
@@ -67,15 +74,11 @@ def run_search(random: Random, made: Made) -> dict[str, Any]:
 
 def _run_clause(random: Random, made: Made) -> str:
     kind = random.randrange(10)
-    key = _key(random.choice(KEYS))
     if kind < 3:
         metric = f"{random.choice(('metrics', 'metric'))}.{_key(random.choice(METRICS))}"
         return f"{metric} {random.choice(_NUMBER_SIGNS)} {random.choice(_NUMBERS)}"
     if kind < 6:
-        pair = f"{random.choice(('params', 'tags', 'param', 'tag'))}.{key}"
-        if random.random() < 0.3:
-            return f"{pair} {random.choice(('IS NULL', 'IS NOT NULL'))}"
-        return f"{pair} {_compared(random, TEXTS)}"
+        return _pair(random, random.choice(("params", "tags", "param", "tag")))
     if kind == 6:
         return f"tags.mlflow.parentRunId {random.choice(('=', '!='))} '{random.choice(made.runs)}'"
     if kind == 7:
@@ -137,10 +140,7 @@ def _experiment_clause(random: Random, made: Made) -> str:
     if kind == 0:
         return f"name {_compared(random, TEXTS)}"
     if kind == 1:
-        pair = f"{random.choice(('tags', 'tag'))}.{_key(random.choice(KEYS))}"
-        if random.random() < 0.3:
-            return f"{pair} {random.choice(('IS NULL', 'IS NOT NULL'))}"
-        return f"{pair} {_compared(random, TEXTS)}"
+        return _pair(random, random.choice(("tags", "tag")))
     if kind == 2:
         return f"experiment_id {_list(random, made.experiments)}"
     return f"experiment_id {random.choice(('=', '!='))} '{random.choice(made.experiments)}'"
@@ -180,7 +180,7 @@ def _model_clause(random: Random, made: Made) -> str:
         return f"metrics.{metric} {random.choice(_NUMBER_SIGNS)} {random.choice(_NUMBERS)}"
     if kind == 2:
         pair = f"{random.choice(('params', 'tags'))}.{_key(random.choice(KEYS))}"
-        return f"{pair} {_compared(random, tuple(t for t in TEXTS if not chr(39) in t))}"
+        return f"{pair} {_compared(random, tuple(t for t in TEXTS if chr(39) not in t))}"
     if kind == 3:
         return f"name {_compared(random, ('model', 'Model', 'mod_el'))}"
     if kind == 4:
@@ -189,6 +189,6 @@ def _model_clause(random: Random, made: Made) -> str:
         (
             *("status = '2'", "status != '1'", "status IN (1, 2)", "model_type = 'agent'"),
             *("model_type ILIKE 'AGENT'", "model_type != ''", "attributes.name LIKE 'mod%'"),
-            f"source_run_id = '{random.choice(made.runs[:10])}'",
+            f"source_run_id = '{random.choice(made.runs[:6])}'",
         )
     )

@@ -48,14 +48,16 @@ async def both(
     """The servers with the same data; nothing is written after it."""
     folder: Path = tmp_path_factory.mktemp("mlflow")
     superuser = platform_environment["MAESTRO_POSTGRES_URL"]
-    async with mlflow_server(superuser, folder) as server:
-        async with served(SERVICE, platform_environment) as tracking:
-            client = tracking.of(new_tenant())
-            theirs = await make(server.ask, SEED)
-            mine = await make(asked(client), SEED)
-            assert mine.experiments == theirs.experiments
-            await give_ids(superuser, server.database_url, client.tenant.number, mine, theirs)
-            yield Both(asked(client), server.ask, theirs)
+    async with (
+        mlflow_server(superuser, folder) as server,
+        served(SERVICE, platform_environment) as tracking,
+    ):
+        client = tracking.of(new_tenant())
+        theirs = await make(server.ask, SEED)
+        mine = await make(asked(client), SEED)
+        assert mine.experiments == theirs.experiments
+        await give_ids(superuser, server.database_url, client.tenant.number, mine, theirs)
+        yield Both(asked(client), server.ask, theirs)
 
 
 async def pages(ask: Ask, path: str, body: dict[str, Any], key: str) -> list[list[str]] | str:
