@@ -197,7 +197,9 @@ async def _model(ask: Ask, random: Random, made: Made, number: int) -> str:
 
 
 def _point(random: Random, key: str, step: int) -> dict[str, Any]:
-    point: dict[str, Any] = {"key": key, "value": random.choice(VALUES), "step": step}
+    # MLflow forgets that a model's metric is not a number, and keeps 0.
+    value = random.choice(VALUES[1:])
+    point: dict[str, Any] = {"key": key, "value": value, "step": step}
     point["timestamp"] = random.randrange(5)
     if random.random() < 0.6:
         point["dataset_name"], point["dataset_digest"] = random.choice(DATASETS)
