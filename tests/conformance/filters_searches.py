@@ -68,7 +68,7 @@ def run_search(random: Random, made: Made) -> dict[str, Any]:
         "filter": random.choice((" AND ", " and ")).join(clauses),
         "order_by": list(orders.values()),
         "run_view_type": random.choice(("ACTIVE_ONLY", "ACTIVE_ONLY", "DELETED_ONLY", "ALL")),
-        "max_results": random.choice((4, 9, 25, 100)),
+        "max_results": random.choice((7, 20, 100)),
     }
 
 

@@ -18,7 +18,7 @@ from tests.conformance.filters_peer import mlflow_server
 from tests.serving import Client, new_tenant, served
 
 # More, to look for what the usual ones do not show: MAESTRO_SEARCHES=1000.
-SEARCHES: Final = int(os.environ.get("MAESTRO_SEARCHES", "120"))
+SEARCHES: Final = int(os.environ.get("MAESTRO_SEARCHES", "100"))
 SEED: Final = int(os.environ.get("MAESTRO_SEARCHES_SEED", "3"))
 
 
