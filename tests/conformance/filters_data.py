@@ -1,6 +1,7 @@
 """One set of experiments, runs and logged models, made by the same requests on two servers."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -49,8 +50,9 @@ NAMES: Final = (
 KEYS: Final = ("k", "K", "k k", "k.k", "k-k", "ключ")
 METRICS: Final = ("m", "m.n", "m o", "M")
 DATASETS: Final = (("d", "1"), ("d", "2"), ("e", "1"), ("D e", "x"))
-RUNS: Final = 60
-MODELS: Final = 30
+FIRST_RUNS: Final = 6
+RUNS: Final = 48
+MODELS: Final = 24
 EXPERIMENTS: Final = 10
 
 
@@ -65,16 +67,32 @@ class Made:
 
 async def make(ask: Ask, seed: int) -> Made:
     """Everything; the same for the same seed, but for the ids that the server gives."""
-    random = Random(seed)
     made = Made()
+    # One after another: experiments are counted, and other runs name the first ones.
     for number in range(EXPERIMENTS):
-        await _experiment(ask, random, made, number)
-    for number in range(RUNS):
-        await _run(ask, random, made, number)
-    for number in range(MODELS):
-        await _model(ask, random, made, number)
+        made.experiments.append(await _experiment(ask, Random(f"{seed} {number}"), number))
+    for number in range(FIRST_RUNS):
+        made.runs.append(await _run(ask, Random(f"{seed} run {number}"), made, number))
+    made.runs += await _at_once(
+        _run(ask, Random(f"{seed} run {number}"), made, number)
+        for number in range(FIRST_RUNS, RUNS)
+    )
+    made.models += await _at_once(
+        _model(ask, Random(f"{seed} model {number}"), made, number) for number in range(MODELS)
+    )
     await _post(ask, "experiments/delete", {"experiment_id": made.experiments[-1]})
     return made
+
+
+async def _at_once(makings: Iterable[Coroutine[Any, Any, str]]) -> list[str]:
+    """The ids of what is made by a few at a time, in the order of the makings."""
+    turns = asyncio.Semaphore(4)
+
+    async def made(making: Coroutine[Any, Any, str]) -> str:
+        async with turns:
+            return await making
+
+    return list(await asyncio.gather(*map(made, makings)))
 
 
 async def _post(ask: Ask, path: str, body: Any, method: str = "POST") -> Any:
@@ -88,18 +106,17 @@ def _tags(random: Random, texts: tuple[str, ...] = TEXTS) -> list[dict[str, str]
     return [{"key": key, "value": random.choice(texts)} for key in keys]
 
 
-async def _experiment(ask: Ask, random: Random, made: Made, number: int) -> None:
+async def _experiment(ask: Ask, random: Random, number: int) -> str:
     name = f"{random.choice(TEXTS)} {NAMES[number % len(NAMES)]} {number}"
     answer = await _post(ask, "experiments/create", {"name": name, "tags": _tags(random)})
-    made.experiments.append(answer["experiment_id"])
+    experiment_id: str = answer["experiment_id"]
+    return experiment_id
 
 
-async def _run(ask: Ask, random: Random, made: Made, number: int) -> None:
+async def _run(ask: Ask, random: Random, made: Made, number: int) -> str:
     tags = _tags(random)
-    if made.runs and random.random() < 0.4:
-        # By its place: the ids differ from server to server, as long as they are being made.
-        parent = made.runs[random.randrange(len(made.runs) // 2 + 1)]
-        tags.append({"key": "mlflow.parentRunId", "value": parent})
+    if number >= FIRST_RUNS and random.random() < 0.4:
+        tags.append({"key": "mlflow.parentRunId", "value": random.choice(made.runs[:FIRST_RUNS])})
     answer = await _post(
         ask,
         "runs/create",
@@ -111,76 +128,82 @@ async def _run(ask: Ask, random: Random, made: Made, number: int) -> None:
             "tags": tags,
         },
     )
-    run_id = answer["run"]["info"]["run_id"]
-    made.runs.append(run_id)
-    await _log(ask, random, run_id)
-    if random.random() < 0.5:
-        await _inputs(ask, random, run_id)
-    if random.random() < 0.7:
+    run_id: str = answer["run"]["info"]["run_id"]
+    await _post(ask, "runs/log-batch", {"run_id": run_id, **_logged(random)})
+    if random.random() < 0.4:
+        await _post(ask, "runs/log-inputs", {"run_id": run_id, "datasets": _datasets(random)})
+    if random.random() < 0.6:
         status = random.choice(("FINISHED", "FAILED", "KILLED", "SCHEDULED"))
         end = {"end_time": 2_000 + number % 7} if random.random() < 0.8 else {}
         await _post(ask, "runs/update", {"run_id": run_id, "status": status, **end})
     if random.random() < 0.1:
         await _post(ask, "runs/delete-tag", {"run_id": run_id, "key": "mlflow.runName"})
-    if random.random() < 0.1 and number:
+    # The first run gets the points of models.
+    if number and random.random() < 0.15:
         await _post(ask, "runs/delete", {"run_id": run_id})
+    return run_id
 
 
-async def _log(ask: Ask, random: Random, run_id: str) -> None:
+def _logged(random: Random) -> dict[str, Any]:
     metrics = [
         {"key": key, "value": random.choice(VALUES), "timestamp": 1, "step": step}
         for key in random.sample(METRICS, random.randint(0, 3))
         for step in range(random.randint(1, 2))
     ]
     keys = random.sample(KEYS, random.randint(0, 4))
-    params = [{"key": key, "value": random.choice(TEXTS)} for key in keys]
-    await _post(
-        ask, "runs/log-batch", {"run_id": run_id, "metrics": metrics, "params": params, "tags": []}
-    )
+    return {
+        "metrics": metrics,
+        "params": [{"key": key, "value": random.choice(TEXTS)} for key in keys],
+    }
 
 
-async def _inputs(ask: Ask, random: Random, run_id: str) -> None:
+def _datasets(random: Random) -> list[dict[str, Any]]:
     datasets = []
     for name, digest in random.sample(DATASETS, random.randint(1, 2)):
         dataset = {"name": name, "digest": digest, "source_type": "code", "source": "s"}
         context = {"key": "mlflow.data.context", "value": random.choice(("train", "Test"))}
-        tags = [context] if random.random() < 0.8 else []
-        datasets.append({"tags": tags, "dataset": dataset})
-    await _post(ask, "runs/log-inputs", {"run_id": run_id, "datasets": datasets})
+        datasets.append({"tags": [context] if random.random() < 0.8 else [], "dataset": dataset})
+    return datasets
 
 
-async def _model(ask: Ask, random: Random, made: Made, number: int) -> None:
-    run_id = random.choice(made.runs[:10])
+async def _model(ask: Ask, random: Random, made: Made, number: int) -> str:
+    filled = tuple(text for text in TEXTS if text)
     answer = await _post(
         ask,
         "logged-models",
         {
             "experiment_id": made.experiments[0 if random.random() < 0.7 else 1],
-            "name": random.choice(("model", "Model", "mod_el", "mod%el", "modèle")),
+            "name": random.choice(("model", "Model", "mod_el", "modèle")),
             "model_type": random.choice(("", "agent", "Agent")),
-            "source_run_id": run_id,
-            "params": _tags(random, tuple(text for text in TEXTS if text)),
-            "tags": _tags(random, tuple(text for text in TEXTS if text)),
+            "source_run_id": random.choice(made.runs[:FIRST_RUNS]),
+            "params": _tags(random, filled),
+            "tags": _tags(random, filled),
         },
     )
-    model_id = answer["model"]["info"]["model_id"]
-    made.models.append(model_id)
-    active = made.runs[0]
-    for key in random.sample(METRICS, random.randint(0, 3)):
-        for step in range(random.randint(1, 2)):
-            point = {"run_id": active, "key": key, "value": random.choice(VALUES)}
-            context: dict[str, str] = {}
-            if random.random() < 0.6:
-                name, digest = random.choice(DATASETS)
-                context = {"dataset_name": name, "dataset_digest": digest}
-            times = {"timestamp": random.randrange(5), "step": step, "model_id": model_id}
-            await _post(ask, "runs/log-metric", {**point, **times, **context})
+    model_id: str = answer["model"]["info"]["model_id"]
+    points = [
+        _point(random, key, step) | {"model_id": model_id}
+        for key in random.sample(METRICS, random.randint(0, 3))
+        for step in range(random.randint(1, 2))
+    ]
+    await _post(ask, "runs/log-batch", {"run_id": made.runs[0], "metrics": points})
     if random.random() < 0.7:
         status = random.choice(("LOGGED_MODEL_READY", "LOGGED_MODEL_UPLOAD_FAILED"))
         body = {"model_id": model_id, "status": status}
         await _post(ask, f"logged-models/{model_id}", body, "PATCH")
     if number % 10 == 9:
         await _post(ask, f"logged-models/{model_id}", None, "DELETE")
+    return model_id
+
+
+def _point(random: Random, key: str, step: int) -> dict[str, Any]:
+    # MLflow forgets that a model's metric is not a number, and keeps 0.
+    value = random.choice(VALUES[1:])
+    point: dict[str, Any] = {"key": key, "value": value, "step": step}
+    point["timestamp"] = random.randrange(5)
+    if random.random() < 0.6:
+        point["dataset_name"], point["dataset_digest"] = random.choice(DATASETS)
+    return point
 
 
 async def give_ids(ours: str, theirs: str, tenant_no: int, mine: Made, other: Made) -> None:
@@ -191,51 +214,46 @@ async def give_ids(ours: str, theirs: str, tenant_no: int, mine: Made, other: Ma
     there = await asyncpg.connect(theirs)
     here = await asyncpg.connect(ours)
     try:
-        runs = {row["run_uuid"]: row for row in await there.fetch("SELECT * FROM runs")}
-        models = {row["model_id"]: row for row in await there.fetch("SELECT * FROM logged_models")}
-        experiments = await there.fetch("SELECT * FROM experiments")
-        await here.execute("SET session_replication_role = replica; SET search_path = tracking")
+        await here.execute("SET ROLE tracking_owner; SET search_path = tracking")
+        await here.execute("SELECT set_config('app.tenant', $1, false)", str(tenant_no))
+        places = dict(await there.fetch("SELECT run_uuid, artifact_uri FROM runs"))
         for old, new in zip(mine.runs, other.runs, strict=True):
-            row = runs[new]
-            await here.execute(
-                "UPDATE runs SET run_id = $2::uuid, artifact_uri = $3"
-                " WHERE tenant_no = $1 AND run_id = $4::uuid",
-                *(tenant_no, new, row["artifact_uri"], old),
-            )
-            await here.execute(
-                "UPDATE run_tags SET value = $2 WHERE tenant_no = $1 AND value = $3",
-                *(tenant_no, new, old),
-            )
-            await here.execute(
-                "UPDATE logged_models SET source_run_id = $2"
-                " WHERE tenant_no = $1 AND source_run_id = $3",
-                *(tenant_no, new, old),
-            )
+            for statement in _RUN_IDS:
+                await here.execute(statement, old, new, places[new])
+        models = {row["model_id"]: row for row in await there.fetch("SELECT * FROM logged_models")}
         for old, new in zip(mine.models, other.models, strict=True):
             row = models[new]
-            await here.execute(
-                "UPDATE logged_models SET model_id = substr($2, 3)::uuid, creation_time = $3,"
-                " last_update_time = $4, artifact_uri = $5"
-                " WHERE tenant_no = $1 AND model_id = substr($6, 3)::uuid",
-                *(tenant_no, new, row["creation_timestamp_ms"], row["last_updated_timestamp_ms"]),
-                *(row["artifact_location"], old),
-            )
-            for table in ("logged_model_params", "logged_model_tags"):
-                await here.execute(
-                    f"UPDATE {table} SET model_id = substr($2, 3)::uuid"
-                    " WHERE tenant_no = $1 AND model_id = substr($3, 3)::uuid",
-                    *(tenant_no, new, old),
-                )
-            await here.execute(
-                "UPDATE metric_contexts SET model_id = $2 WHERE tenant_no = $1 AND model_id = $3",
-                *(tenant_no, new, old),
-            )
-        for row in experiments:
-            await here.execute(
-                "UPDATE experiments SET creation_time = $2, last_update_time = $3"
-                " WHERE tenant_no = $1 AND experiment_id = $4",
-                *(tenant_no, row["creation_time"], row["last_update_time"], row["experiment_id"]),
-            )
+            times = row["creation_timestamp_ms"], row["last_updated_timestamp_ms"]
+            await here.execute(_MODEL, old, new, *times, row["artifact_location"])
+            for statement in _MODEL_IDS:
+                await here.execute(statement, old, new)
+        for row in await there.fetch("SELECT * FROM experiments"):
+            times = row["creation_time"], row["last_update_time"]
+            await here.execute(_EXPERIMENT, row["experiment_id"], *times)
     finally:
         await there.close()
         await here.close()
+
+
+_RUN_IDS: Final = (
+    "UPDATE runs SET run_id = $2::text::uuid, artifact_uri = $3 WHERE run_id = $1::text::uuid",
+    "UPDATE run_tags SET value = $2 WHERE value = $1 AND $3 <> ''",
+    "UPDATE logged_models SET source_run_id = $2 WHERE source_run_id = $1 AND $3 <> ''",
+)
+# A copy under the other id, to which what belongs to the model can be moved.
+_MODEL: Final = """
+INSERT INTO logged_models SELECT (m).* FROM (
+    SELECT jsonb_populate_record(x, jsonb_build_object(
+        'model_id', substr($2::text, 3), 'creation_time', $3::int8, 'last_update_time', $4::int8,
+        'artifact_uri', $5::text)) AS m
+    FROM logged_models x WHERE x.model_id = substr($1::text, 3)::uuid) y
+"""
+_MODEL_IDS: Final = (
+    "UPDATE logged_model_params SET model_id = substr($2, 3)::uuid WHERE model_id = substr($1, 3)::uuid",
+    "UPDATE logged_model_tags SET model_id = substr($2, 3)::uuid WHERE model_id = substr($1, 3)::uuid",
+    "UPDATE metric_contexts SET model_id = $2 WHERE model_id = $1",
+    "DELETE FROM logged_models WHERE model_id = substr($1, 3)::uuid AND $2 <> ''",
+)
+_EXPERIMENT: Final = (
+    "UPDATE experiments SET creation_time = $2, last_update_time = $3 WHERE experiment_id = $1"
+)

@@ -42,6 +42,13 @@ def _compared(random: Random, texts: tuple[str, ...]) -> str:
     return f"{random.choice(('=', '!='))} {_text(random, texts)}"
 
 
+def _pair(random: Random, entity: str) -> str:
+    pair = f"{entity}.{_key(random.choice(KEYS))}"
+    if random.random() < 0.3:
+        return f"{pair} {random.choice(('IS NULL', 'IS NOT NULL'))}"
+    return f"{pair} {_compared(random, TEXTS)}"
+
+
 def _list(random: Random, texts: list[str]) -> str:
     chosen = random.sample(texts, min(len(texts), random.randint(1, 4)))
     inside = ", ".join(f"'{text}'" for text in chosen)
@@ -61,21 +68,17 @@ def run_search(random: Random, made: Made) -> dict[str, Any]:
         "filter": random.choice((" AND ", " and ")).join(clauses),
         "order_by": list(orders.values()),
         "run_view_type": random.choice(("ACTIVE_ONLY", "ACTIVE_ONLY", "DELETED_ONLY", "ALL")),
-        "max_results": random.choice((4, 9, 25, 100)),
+        "max_results": random.choice((7, 20, 100)),
     }
 
 
 def _run_clause(random: Random, made: Made) -> str:
     kind = random.randrange(10)
-    key = _key(random.choice(KEYS))
     if kind < 3:
         metric = f"{random.choice(('metrics', 'metric'))}.{_key(random.choice(METRICS))}"
         return f"{metric} {random.choice(_NUMBER_SIGNS)} {random.choice(_NUMBERS)}"
     if kind < 6:
-        pair = f"{random.choice(('params', 'tags', 'param', 'tag'))}.{key}"
-        if random.random() < 0.3:
-            return f"{pair} {random.choice(('IS NULL', 'IS NOT NULL'))}"
-        return f"{pair} {_compared(random, TEXTS)}"
+        return _pair(random, random.choice(("params", "tags", "param", "tag")))
     if kind == 6:
         return f"tags.mlflow.parentRunId {random.choice(('=', '!='))} '{random.choice(made.runs)}'"
     if kind == 7:
@@ -137,10 +140,7 @@ def _experiment_clause(random: Random, made: Made) -> str:
     if kind == 0:
         return f"name {_compared(random, TEXTS)}"
     if kind == 1:
-        pair = f"{random.choice(('tags', 'tag'))}.{_key(random.choice(KEYS))}"
-        if random.random() < 0.3:
-            return f"{pair} {random.choice(('IS NULL', 'IS NOT NULL'))}"
-        return f"{pair} {_compared(random, TEXTS)}"
+        return _pair(random, random.choice(("tags", "tag")))
     if kind == 2:
         return f"experiment_id {_list(random, made.experiments)}"
     return f"experiment_id {random.choice(('=', '!='))} '{random.choice(made.experiments)}'"
@@ -167,9 +167,9 @@ def model_search(random: Random, made: Made) -> dict[str, Any]:
         "max_results": random.choice((3, 7, 50)),
     }
     if random.random() < 0.3:
+        # With its digest: MLflow takes a name alone for a dataset that has none.
         name, digest = random.choice(DATASETS)
-        dataset_digest = {"dataset_digest": digest} if random.random() < 0.5 else {}
-        body["datasets"] = [{"dataset_name": name, **dataset_digest}]
+        body["datasets"] = [{"dataset_name": name, "dataset_digest": digest}]
     return body
 
 
@@ -189,6 +189,6 @@ def _model_clause(random: Random, made: Made) -> str:
         (
             *("status = '2'", "status != '1'", "status IN (1, 2)", "model_type = 'agent'"),
             *("model_type ILIKE 'AGENT'", "model_type != ''", "attributes.name LIKE 'mod%'"),
-            f"source_run_id = '{random.choice(made.runs[:10])}'",
+            f"source_run_id = '{random.choice(made.runs[:6])}'",
         )
     )

@@ -4,6 +4,12 @@ from collections.abc import Sequence
 from random import Random
 from typing import Final
 
+
+def _of(words: str) -> tuple[str, ...]:
+    """What a broken bar keeps apart."""
+    return tuple(words.split("¦"))
+
+
 ENTITIES: Final = {
     "runs": "metrics metric params param parameter parameters tags tag attributes attribute attr"
     " run dataset datasets `metrics` `params` Metrics foo",
@@ -22,386 +28,59 @@ ATTRIBUTES: Final = {
     "models": "name creation_timestamp timestamp last_updated_timestamp Name `name`",
     "versions": "name version_number run_id source_path creation_timestamp current_stage `name`",
 }
-KEYS: Final = (
-    *(
-        "a",
-        "loss",
-        "a.b",
-        "a.b.c",
-        "`a b`",
-        '"a-b"',
-        "'a b'",
-        "`mlflow.user`",
-        "mlflow.parentRunId",
-    ),
-    *("x1", "_x", "1x", "1", "a1.2", "name", "digest", "context", "status", "start_time", "run_id"),
-    *(
-        "ключ",
-        "é",
-        "名前",
-        "`é à`",
-        "and",
-        "or",
-        "not",
-        "in",
-        "is",
-        "null",
-        "like",
-        "select",
-        "order",
-    ),
-    *(
-        "from",
-        "asc",
-        "desc",
-        "count",
-        "a-b",
-        "a/b",
-        "a:b",
-        "a@b",
-        "a[0]",
-        "*",
-        "a*",
-        "a$b",
-        "",
-        ".",
-    ),
-    *(
-        "`a``b`",
-        '"a""b"',
-        "a`b",
-        "``",
-        "a.`b`",
-        "`a`.b",
-        "a::int",
-        "f(x)",
-        "case",
-        "as",
-        "a#b",
-        "NaN",
-    ),
-    *("mlflow.source.name", "`tag with 'quotes'`", "experiment_id", "version_number", "`run name`"),
+KEYS: Final = _of(
+    "a¦loss¦a.b¦a.b.c¦`a b`¦\"a-b\"¦'a b'¦`mlflow.user`¦mlflow.parentRunId¦x1¦_x¦1x¦1¦a1.2¦"
+    "name¦digest¦context¦status¦start_time¦run_id¦ключ¦é¦名前¦`é à`¦and¦or¦not¦in¦is¦null¦"
+    'like¦select¦order¦from¦asc¦desc¦count¦a-b¦a/b¦a:b¦a@b¦a[0]¦*¦a*¦a$b¦¦.¦`a``b`¦"a""b"¦'
+    "a`b¦``¦a.`b`¦`a`.b¦a::int¦f(x)¦case¦as¦a#b¦NaN¦mlflow.source.name¦`tag with 'quotes'`¦"
+    "experiment_id¦version_number¦`run name`"
 )
-NUMBERS: Final = (
-    *("1", "-1", "0", "-0", "+1", "1.", ".5", "-.5", "1.5", "-1.5", "1e3", "1E3", "1e-3", "1e+3"),
-    *("1.e3", "1.5e3", "1e999", "-1e999", "1e", "0x1F", "1_000", "9" * 30, "9" * 400, "nan", "NaN"),
-    *("inf", "-inf", "infinity", "00", "007", "1.2.3", "1 2", "- 1", "1-1", "٣", "'1'", "1a", "1l"),
+NUMBERS: Final = _of(
+    "1¦-1¦0¦-0¦+1¦1.¦.5¦-.5¦1.5¦-1.5¦1e3¦1E3¦1e-3¦1e+3¦1.e3¦1.5e3¦1e999¦-1e999¦1e¦0x1F¦"
+    "1_000¦999999999999999999999999999999¦"
+    "9999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999999¦"
+    "nan¦NaN¦inf¦-inf¦infinity¦00¦007¦1.2.3¦1 2¦- 1¦1-1¦٣¦'1'¦1a¦1l"
 )
-TEXTS: Final = (
-    *(
-        "'v'",
-        '"v"',
-        "'v w'",
-        "''",
-        '""',
-        "'%v_'",
-        "'it''s'",
-        "'it\\'s'",
-        '"a""b"',
-        '"a\\"b"',
-        "'a\"b'",
-    ),
-    *(
-        '"a\'b"',
-        "'a\\b'",
-        "'\\'",
-        "'é 名前'",
-        "'a;b'",
-        "'a -- b'",
-        "'/* c */'",
-        "'(a)'",
-        "'AND'",
-        "'a",
-    ),
-    *(
-        "a'",
-        '"a',
-        "`v`",
-        "v",
-        "v.w",
-        "'v'.'w'",
-        "'v''",
-        "'''v'",
-        "'v'w",
-        "'v' 'w'",
-        '"v"."w"',
-        "'\n'",
-    ),
-    *(
-        "'1'",
-        "'1.5'",
-        "NULL",
-        "?",
-        ":x",
-        "%s",
-        "'x'::text",
-        "E'x'",
-        "'2'",
-        "' 3 '",
-        "'9999999999999999'",
-    ),
+TEXTS: Final = _of(
+    "'v'¦\"v\"¦'v w'¦''¦\"\"¦'%v_'¦'it''s'¦'it\\'s'¦\"a\"\"b\"¦\"a\\\"b\"¦'a\"b'¦"
+    "\"a'b\"¦'a\\b'¦'\\'¦'é 名前'¦'a;b'¦'a -- b'¦'/* c */'¦'(a)'¦'AND'¦'a¦"
+    "a'¦\"a¦`v`¦v¦v.w¦'v'.'w'¦'v''¦'''v'¦'v'w¦'v' 'w'¦\"v\".\"w\"¦'\n'¦"
+    "'1'¦'1.5'¦NULL¦?¦:x¦%s¦'x'::text¦E'x'¦'2'¦' 3 '¦'9999999999999999'"
 )
-LISTS: Final = (
-    *(
-        "('a')",
-        "('a','b')",
-        "('a', 'b')",
-        "( 'a' , \"b\" )",
-        "('a',)",
-        "('a', )",
-        "()",
-        "(,)",
-        "('a' 'b')",
-    ),
-    *(
-        "('a',,'b')",
-        "(1)",
-        "('a', 1)",
-        "(1, 2)",
-        "('1')",
-        "('1','2',)",
-        "(('a'))",
-        "(('a','b'))",
-        "(('a',),)",
-    ),
-    *(
-        "('a'",
-        "'a')",
-        "('it''s')",
-        "('it\\'s')",
-        "('a\\n')",
-        "('é')",
-        "(a)",
-        "(`a`)",
-        '("a")',
-        "('a' -- x\n)",
-    ),
-    *(
-        "('a' /* c */)",
-        "('a', # c\n 'b')",
-        "(NULL)",
-        "('a'; 'b')",
-        "(b'a')",
-        "(r'a')",
-        "(f'a')",
-        "('a' + 'b')",
-    ),
-    *(
-        "(['a'])",
-        "({'a'})",
-        "( )",
-        "((((('a')))))",
-        "('a', (\"b\"))",
-        "(-1)",
-        "(True)",
-        "('a')('b')",
-        "('x',\n'y')",
-    ),
+LISTS: Final = _of(
+    "('a')¦('a','b')¦('a', 'b')¦( 'a' , \"b\" )¦('a',)¦('a', )¦()¦(,)¦"
+    "('a' 'b')¦('a',,'b')¦(1)¦('a', 1)¦(1, 2)¦('1')¦('1','2',)¦(('a'))¦(('a','b'))¦"
+    "(('a',),)¦('a'¦'a')¦('it''s')¦('it\\'s')¦('a\\n')¦('é')¦(a)¦(`a`)¦"
+    "(\"a\")¦('a' -- x\n)¦('a' /* c */)¦('a', # c\n 'b')¦(NULL)¦('a'; 'b')¦"
+    "(b'a')¦(r'a')¦(f'a')¦('a' + 'b')¦(['a'])¦({'a'})¦( )¦((((('a')))))¦"
+    "('a', (\"b\"))¦(-1)¦(True)¦('a')('b')¦('x',\n'y')"
 )
-SIGNS: Final = (
-    "=",
-    "!=",
-    ">",
-    ">=",
-    "<",
-    "<=",
-    "=",
-    "=",
-    "!=",
-    ">",
-    "==",
-    "<>",
-    "=>",
-    "=<",
-    "~",
-    "!",
-    ":=",
-    "=!",
+SIGNS: Final = _of("=¦!=¦>¦>=¦<¦<=¦=¦=¦!=¦>¦==¦<>¦=>¦=<¦~¦!¦:=¦=!")
+WORDS: Final = _of(
+    "LIKE¦ILIKE¦like¦ilike¦Like¦RLIKE¦NOT LIKE¦not  ilike¦REGEXP¦REGEXP BINARY¦BETWEEN¦IS¦"
+    "IS NOT¦SIMILAR TO"
 )
-WORDS: Final = (
-    *(
-        "LIKE",
-        "ILIKE",
-        "like",
-        "ilike",
-        "Like",
-        "RLIKE",
-        "NOT LIKE",
-        "not  ilike",
-        "REGEXP",
-        "REGEXP BINARY",
-    ),
-    *("BETWEEN", "IS", "IS NOT", "SIMILAR TO"),
+MEMBERSHIP: Final = _of("IN¦NOT IN¦in¦not in¦Not  In¦NOT\nIN¦IN¦NOT IN¦IS IN¦NOT NOT IN")
+PRESENCE: Final = _of(
+    "IS NULL¦IS NOT NULL¦is null¦Is Not Null¦IS  NULL¦IS NOT  NULL¦IS\nNULL¦IS NOT\tNULL¦"
+    "NOT NULL¦IS NULL NULL¦ISNULL¦IS NOT¦IS"
 )
-MEMBERSHIP: Final = (
-    "IN",
-    "NOT IN",
-    "in",
-    "not in",
-    "Not  In",
-    "NOT\nIN",
-    "IN",
-    "NOT IN",
-    "IS IN",
-    "NOT NOT IN",
+ANDS: Final = _of(
+    " AND ¦ AND ¦ and ¦ And ¦\nAND\n¦  AND  ¦ AND AND ¦ ¦ OR ¦ or ¦, ¦ && ¦; ¦AND¦ NOT ¦ XOR "
 )
-PRESENCE: Final = (
-    *(
-        "IS NULL",
-        "IS NOT NULL",
-        "is null",
-        "Is Not Null",
-        "IS  NULL",
-        "IS NOT  NULL",
-        "IS\nNULL",
-        "IS NOT\tNULL",
-    ),
-    *("NOT NULL", "IS NULL NULL", "ISNULL", "IS NOT", "IS"),
+GAPS: Final = _of("¦ ¦ ¦ ¦  ¦\t¦\n¦ /* c */ ")
+ENDS: Final = (("",) * 30) + _of(
+    " ¦;¦; ¦ ;¦ AND¦ -- c¦ /* c */¦\n¦)¦ foo¦ 1¦ 'x'¦ LIMIT 1¦ ORDER BY x¦ desc¦ AS b¦"
+    " AS b IS NULL¦.¦,¦\\¦'¦\"¦`¦(¦ AND ¦ OR¦ foo IS NULL¦; DROP TABLE x"
 )
-ANDS: Final = (
-    " AND ",
-    " AND ",
-    " and ",
-    " And ",
-    "\nAND\n",
-    "  AND  ",
-    " AND AND ",
-    " ",
-    " OR ",
-    " or ",
-    ", ",
-    " && ",
-    "; ",
-    "AND",
-    " NOT ",
-    " XOR ",
+STARTS: Final = (("",) * 30) + _of(" ¦\n¦AND ¦NOT ¦(¦-- c\n¦/* c */ ¦;¦SELECT ¦WHERE ¦1 AND ¦`")
+JUNK: Final = _of(
+    "AND¦OR¦NOT¦(¦)¦'¦\"¦`¦,¦;¦.¦=¦--¦/*¦*/¦IS¦NULL¦IN¦x¦1¦'v'¦ ¦\n¦[¦]¦::¦->¦*¦+¦-¦%¦$¦"
+    "@¦#¦\\¦?¦:¦´¦desc¦as"
 )
-GAPS: Final = ("", " ", " ", " ", "  ", "\t", "\n", " /* c */ ")
-ENDS: Final = (
-    *(("",) * 30),
-    *(
-        " ",
-        ";",
-        "; ",
-        " ;",
-        " AND",
-        " -- c",
-        " /* c */",
-        "\n",
-        ")",
-        " foo",
-        " 1",
-        " 'x'",
-        " LIMIT 1",
-        " ORDER BY x",
-    ),
-    *(
-        " desc",
-        " AS b",
-        " AS b IS NULL",
-        ".",
-        ",",
-        "\\",
-        "'",
-        '"',
-        "`",
-        "(",
-        " AND ",
-        " OR",
-        " foo IS NULL",
-        "; DROP TABLE x",
-    ),
-)
-STARTS: Final = (
-    *(("",) * 30),
-    " ",
-    "\n",
-    "AND ",
-    "NOT ",
-    "(",
-    "-- c\n",
-    "/* c */ ",
-    ";",
-    "SELECT ",
-    "WHERE ",
-    "1 AND ",
-    "`",
-)
-JUNK: Final = (
-    *(
-        "AND",
-        "OR",
-        "NOT",
-        "(",
-        ")",
-        "'",
-        '"',
-        "`",
-        ",",
-        ";",
-        ".",
-        "=",
-        "--",
-        "/*",
-        "*/",
-        "IS",
-        "NULL",
-        "IN",
-        "x",
-        "1",
-        "'v'",
-    ),
-    *(
-        " ",
-        "\n",
-        "[",
-        "]",
-        "::",
-        "->",
-        "*",
-        "+",
-        "-",
-        "%",
-        "$",
-        "@",
-        "#",
-        "\\",
-        "?",
-        ":",
-        "´",
-        "desc",
-        "as",
-    ),
-)
-DIRECTIONS: Final = (
-    *(
-        "",
-        "",
-        " ASC",
-        " DESC",
-        " asc",
-        " desc",
-        " Desc",
-        " foo",
-        " ASC DESC",
-        " DESC NULLS LAST",
-        " nulls first",
-    ),
-    *(
-        " ",
-        "  DESC",
-        "\tASC",
-        " DESC ",
-        ",",
-        ";",
-        " DESC;",
-        " -- c",
-        " /* c */",
-        "DESC",
-        " 1",
-        " 'x'",
-        "\nDESC",
-    ),
+DIRECTIONS: Final = _of(
+    "¦¦ ASC¦ DESC¦ asc¦ desc¦ Desc¦ foo¦ ASC DESC¦ DESC NULLS LAST¦ nulls first¦ ¦  DESC¦"
+    "\tASC¦ DESC ¦,¦;¦ DESC;¦ -- c¦ /* c */¦DESC¦ 1¦ 'x'¦\nDESC"
 )
 
 

@@ -79,7 +79,8 @@ KEYWORDS: Final = frozenset(
 # whatever it says, a number may start with its point, a comment ends only where its line does.
 _TOKEN: Final = re.compile(
     r"""
-      (?P<COMMENT>(?:--|\#[ ]).*?(?:\r\n|\r|\n|$)|/\*(?s:.*?)\*/)
+      (?P<COMMENT>(?:--|\#[ ]).*?(?:\r\n|\r|\n|$))
+    | (?P<COMMENT_START>/(?=\*))
     | (?P<NEWLINE>\r\n|\r|\n)
     | (?P<SPACE>\s)
     | (?P<OTHER>:=|\\\w+)
@@ -119,10 +120,25 @@ _KIND_OF: Final = {
 
 def tokens_of(text: str) -> Iterator[Token]:
     """The tokens of a text; every character of it belongs to one."""
-    for found in _TOKEN.finditer(text):
-        group = found.lastgroup or ""
-        if group == "WORD":
-            kind = Kind.KEYWORD if found.group().upper() in KEYWORDS else Kind.NAME
-        else:
-            kind = _KIND_OF[group]
-        yield Token(kind, text, found.start(), found.end())
+    place = 0
+    # Behind it nothing ends a comment: that is looked for once, however many begin.
+    last_end = text.rfind("*/")
+    while place < len(text):
+        found = _TOKEN.match(text, place)
+        assert found is not None
+        group, end = found.lastgroup or "", found.end()
+        kind = _KIND_OF.get(group)
+        if kind is None:
+            kind, end = _by_itself(text, found, last_end)
+        yield Token(kind, text, place, end)
+        place = end
+
+
+def _by_itself(text: str, found: re.Match[str], last_end: int) -> tuple[Kind, int]:
+    """The kind and the end of what its group does not tell: a word, and a comment that may not end."""
+    start, end = found.span()
+    if found.lastgroup == "WORD":
+        return Kind.KEYWORD if found.group().upper() in KEYWORDS else Kind.NAME, end
+    if last_end < start + 2:
+        return Kind.OPERATOR, end
+    return Kind.COMMENT, text.index("*/", start + 2) + 2

@@ -1,5 +1,6 @@
 """Searches over HTTP: filters, orders, pages, hidden prompts, and the time they may take."""
 
+import base64
 from urllib.parse import urlencode
 
 import pytest
@@ -133,18 +134,57 @@ async def test_orders_of_versions(library: Registry, order_by: list[str], found:
     assert await versions(library, order_by=order_by) == found
 
 
-@pytest.mark.parametrize("path", [MODELS, VERSIONS])
-async def test_pages_hold_everything_once(library: Registry, path: str) -> None:
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize(
+    ("path", "order_by"),
+    [
+        *(
+            (MODELS, order)
+            for order in ([], ["name DESC"], ["timestamp"], ["timestamp DESC", "name"])
+        ),
+        *((VERSIONS, order) for order in ([], ["name DESC"], ["version_number", "name DESC"])),
+        (VERSIONS, ["name", "version_number"]),
+        (VERSIONS, ["creation_timestamp DESC", "name", "last_updated_timestamp"]),
+        (VERSIONS, ["version_number DESC", "creation_timestamp", "last_updated_timestamp DESC"]),
+    ],
+)
+async def test_pages_hold_everything_once_and_in_order(
+    library: Registry, path: str, order_by: list[str], size: int
+) -> None:
     """Token by token; the last page has none."""
     key = "registered_models" if path == MODELS else "model_versions"
-    found, token = [], ""
+    asked = [("order_by", order) for order in order_by]
+    whole = await library.get(path, urlencode(asked))
+    found: list[tuple[str, str]] = []
+    token = ""
     for _ in range(10):
-        page = await library.get(path, urlencode({"max_results": 3, "page_token": token}))
+        query = [*asked, ("max_results", size), ("page_token", token)]
+        page = await library.get(path, urlencode(query))
+        assert len(page[key]) <= size
         found += [(entry["name"], entry.get("version")) for entry in page[key]]
         token = page.get("next_page_token", "")
         if not token:
             break
-    assert len(found) == len(set(found)) == 4
+    assert found == [(entry["name"], entry.get("version")) for entry in whole[key]]
+    assert len(found) == 4
+
+
+async def test_a_token_is_good_for_its_own_search_only(library: Registry) -> None:
+    """Not for another search, order, filter or tenant, and not when it was written by anybody."""
+    token = (await library.get(MODELS, "max_results=1"))["next_page_token"]
+    offset = base64.b64encode(b'{"offset": 1}').decode()
+    stranger = library.another()
+    for registry, path, query in (
+        (library, VERSIONS, {"page_token": token}),
+        (library, MODELS, {"page_token": token, "order_by": "name DESC"}),
+        (library, MODELS, {"page_token": token, "filter": "name != 'a'"}),
+        (library, MODELS, {"page_token": offset}),
+        (library, MODELS, {"page_token": token[:-4]}),
+        (stranger, MODELS, {"page_token": token}),
+    ):
+        status, code, message = await registry.error("GET", path, query=urlencode(query))
+        assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
+        assert message == "Invalid page token, it was not given by this server for this search"
 
 
 @pytest.mark.parametrize(

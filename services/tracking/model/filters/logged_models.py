@@ -52,6 +52,7 @@ def logged_model_clauses(text: str) -> list[Clause]:
     compared: list[_Compared] = []
     for written in clauses_of(_statement(text)):
         if isinstance(written, Token):
+            # built-sql: the words of a refusal, which are no SQL
             raise invalid(
                 f"Invalid filter string: {text!r}. Expected a list of comparisons separated by"
                 " 'AND' (e.g. 'metrics.loss > 0.1 AND params.lr = 0.01')."
