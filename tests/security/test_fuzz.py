@@ -36,7 +36,7 @@ HEAVY_ON: Final = (
     "define_role",
 )
 # All services in one process: what bodies of 16 MiB, four at a time, may cost on top.
-GROWTH: Final = 256 * MIB
+GROWTH: Final = 384 * MIB
 _AT_THE_SAME_TIME: Final = 4
 # A wrong password is a guess, and guesses are slowed.
 _SLOWED: Final = ("put_password", "accept", "join_by_code")
