@@ -22,8 +22,8 @@ from tests.security.fuzz.checks import faults
 from tests.security.fuzz.envelopes import ENVELOPES, HEAVY, MIB, Envelope, Wrap
 from tests.security.fuzz.routes import Fuzzed, fuzzed
 from tests.security.fuzz.values import SEED, drawn, like, spoiled, written
-from tests.security.hostile.target import Target
-from tests.security.matrix.things import Maker, Things, words_of
+from tests.security.hostile.target import Target, things_of
+from tests.security.matrix.things import Things, words_of
 
 CASES: Final = int(os.environ.get("FUZZ_CASES", "6"))
 ENVELOPES_EACH: Final = len(ENVELOPES) if "FUZZ_CASES" in os.environ else 8
@@ -108,14 +108,14 @@ class Memory:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def shared(target: Target) -> Things:
     """Things for the routes that only look."""
-    return await Maker(target, target.token).things()
+    return await things_of(target, target.token)
 
 
 async def row_of(name: str, target: Target, shared: Things) -> Row:
     """A route with things that it may destroy."""
     route = ROUTES[name]
     own = route.ask.kind == "act"
-    made = await Maker(target, target.token).things(words_of(route.ask)) if own else shared
+    made = await things_of(target, target.token, words_of(route.ask)) if own else shared
     return Row(target, route, made)
 
 

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
 
-from libs.common.http.calling import Reply
 from tests.security.matrix.asks import FILES, ML, OURS, WORKSPACES, Ask
+from tests.security.matrix.platform import Platform
 
 CANARY: Final = "canary"
 _OF_TENANT: Final = frozenset(
@@ -74,25 +74,10 @@ def no_things() -> Things:
     )
 
 
-class Gateway(Protocol):
-    """Whatever passes requests to a gateway, in this process or by a socket."""
-
-    async def ask(
-        self,
-        token: str | None,
-        method: str,
-        path: str,
-        query: str = "",
-        body: object = None,
-        raw: bytes | None = None,
-    ) -> Reply:
-        """A request as a client sends it."""
-
-
 class Maker:
     """Makes things through the gateway as their owner."""
 
-    def __init__(self, platform: Gateway, token: str) -> None:
+    def __init__(self, platform: Platform, token: str) -> None:
         self._platform = platform
         self._token = token
 
