@@ -180,5 +180,8 @@ HEAVY: Final[Mapping[str, Wrap]] = {
         lambda sound: b"{" + b",".join(b'"%d":1' % i for i in range(10**6)) + b"}"
     ),
     "deep of 16 MiB": _deep(8 * MIB - 10, b"[", b"]"),
+    "chunks of 17 MiB": _chunks(
+        *[b"100000\r\n" + b" " * MIB + b"\r\n"] * 17, b"0\r\n\r\n", broken=False
+    ),
     "digits of 15 MiB": _body(lambda sound: b'{"timestamp":' + b"9" * 15 * MIB + b"}"),
 }
