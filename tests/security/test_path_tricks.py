@@ -83,7 +83,10 @@ class Watch:
         shown = answer.body[:200]
         if any(secret in answer.body for secret in self.secrets):
             yield f"shows what lies outside: {shown!r}"
-        if answer.status >= 500 or answer.status == 429:
+        # 501: a store that signs no URLs, asked for a plain name.
+        if answer.status in range(500, 600) and not (answer.status == 501 and harmless):
+            yield f"answered {answer.status}: {shown!r}"
+        if answer.status == 429:
             yield f"answered {answer.status}: {shown!r}"
         if answer.status < 400 and not harmless:
             yield f"accepted with {answer.status}: {shown!r}"

@@ -23,7 +23,8 @@ def faults(
         if not broken:
             yield "the connection ended without an answer"
         return
-    if answer.status >= 500 or (answer.status < 200):
+    # 501 says that an operation is replaced, or that the store cannot do it.
+    if answer.status >= 500 and answer.status != 501:
         yield f"answered {answer.status}: {answer.body[:300]!r}"
     if found := _INSIDES.search(answer.body):
         yield f"shows its insides: {found.group()!r} in {answer.body[:600]!r}"
