@@ -31,6 +31,9 @@ PLAIN_RULES: Final[tuple[tuple[str, str], ...]] = (
     ("<folder>", r"/\S*/tmp\w{8}\b"),
     ("<time>", _TIME),
     ("<time>", r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"),
+    # The width of a table's columns follows the ids in it.
+    ("", r"(?m) +$"),
+    ("----", r"-{4,}"),
     # A real server quotes its database here; ours never does.
     ("", r" Error: \([^\n]*\n(?:[^\n]+\n|\n(?=\[))*\(Background on this error[^\n]*"),
 )

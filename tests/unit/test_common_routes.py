@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response, StreamingResponse
 
 from libs.common.errors import invalid
-from libs.common.http.application import application, read_body
+from libs.common.http.application import OWN_LIMITS, application, read_body
 from libs.common.http.calling import Reply, call
 from libs.common.http.routes import JSON_BODY_LIMIT, PUBLIC, Call, Routes
 from libs.common.principal import PRINCIPAL_HEADER
@@ -66,6 +66,8 @@ async def steam(call: Call) -> Response:
 
 class Seat(BaseModel):
     """A body of our own REST."""
+
+    model_config = ConfigDict(extra="forbid")
 
     row: int
 
@@ -230,6 +232,16 @@ async def test_what_our_own_rest_cannot_even_parse_is_told_in_problem_details(
     problem = json.loads(reply.body)
     assert reply.headers["content-type"] == "application/problem+json"
     assert (reply.status, problem["status"], problem["code"]) == (400, 400, "BAD_REQUEST")
+
+
+async def test_a_body_of_our_own_rest_is_bounded_and_so_is_what_is_said_of_it(
+    kitchen: Kitchen,
+) -> None:
+    large = b'{"row":3,"note":"' + b"x" * OWN_LIMITS.body_bytes + b'"}'
+    assert (await kitchen.ask("POST", "/api/maestro/v1/seats", large)).status == 413
+    names = b"{" + b",".join(b'"%d":1' % i for i in range(50_000)) + b"}"
+    reply = await kitchen.ask("POST", "/api/maestro/v1/seats", names)
+    assert (reply.status, len(reply.body) < 5_000) == (400, True)
 
 
 async def test_a_slash_too_many_is_not_found_rather_than_redirected(kitchen: Kitchen) -> None:

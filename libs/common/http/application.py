@@ -14,7 +14,7 @@ from starlette.routing import Route as TemplateRoute
 
 from libs.common.errors import Refusal, invalid, too_large, unavailable
 from libs.common.http.checks import schema_of
-from libs.common.http.manners import OWN_API, Limits, Manners, declared_length, refused
+from libs.common.http.manners import OWN_API, Limits, Manners, bounded, declared_length, refused
 from libs.common.http.routes import JSON_BODY_LIMIT, Call, Route, Routes, answer_of, caller_of
 from libs.common.http.types import ASGIApp, Receive, Scope, Send
 from libs.common.http.wire import decode_body, decode_query, error_body
@@ -22,6 +22,9 @@ from libs.common.service import Running
 from libs.common.telemetry import metrics
 
 JSON_SECONDS: Final = 60.0
+# Of our own REST, whose bodies are read whole and checked field by field in the event loop.
+OWN_LIMITS: Final = Limits(body_bytes=1024 * 1024)
+_MOST_SHOWN: Final = 20
 
 
 def application(running: Running, routes: Routes, routers: Iterable[APIRouter] = ()) -> ASGIApp:
@@ -82,7 +85,7 @@ class _Dispatcher:
             await _wrong_method(scope, allowed)(scope, receive, send)
         else:
             scope["route_name"] = "own"
-            await self._own(scope, receive, send)
+            await self._own(scope, bounded(receive, dict(scope["headers"]), OWN_LIMITS), send)
 
     def _by_pattern(self, scope: Scope) -> Route | None:
         for template, route in self._patterns:
@@ -173,16 +176,24 @@ async def _on_failure(request: Request, _: Exception) -> Response:
 
 async def _on_invalid(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, RequestValidationError)
-    fields = "; ".join(
+    errors = problem.errors()
+    fields = [
         f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
-        for found in problem.errors()
-    )
-    return await _on_refusal(request, invalid(fields))
+        for found in errors[:_MOST_SHOWN]
+    ]
+    if len(errors) > _MOST_SHOWN:
+        fields.append(f"and {len(errors) - _MOST_SHOWN} more")
+    return await _on_refusal(request, invalid("; ".join(fields)))
 
 
 async def _on_unread(request: Request, problem: Exception) -> Response:
-    """A body that FastAPI could not even parse, which it answers in a form of its own."""
+    """A body that FastAPI could not even parse, which it answers in a form of its own.
+
+    It takes whatever ends the reading for that, a refusal on the way too.
+    """
     assert isinstance(problem, HTTPException)
+    if isinstance(problem.__cause__, Refusal):
+        return await _on_refusal(request, problem.__cause__)
     refusal = Refusal("BAD_REQUEST", f"{problem.detail}.", status=problem.status_code)
     return await _on_refusal(request, refusal)
 

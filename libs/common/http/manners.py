@@ -89,7 +89,7 @@ class Manners:
     ) -> None:
         try:
             self._check_origin(scope, headers)
-            await self._app(scope, _bounded(receive, headers, self._limits), answer)
+            await self._app(scope, bounded(receive, headers, self._limits), answer)
         except Refusal as refusal:
             await answer.refuse(refusal, own=scope["path"].startswith(OWN_API))
         except ConnectionAbortedError:  # the client left: there is nobody to answer
@@ -217,7 +217,7 @@ def declared_length(header: bytes) -> int:
     return int(header[:19]) if header.isdigit() else 0
 
 
-def _bounded(receive: Receive, headers: dict[bytes, bytes], limits: Limits) -> Receive:
+def bounded(receive: Receive, headers: dict[bytes, bytes], limits: Limits) -> Receive:
     """The way in of a body: at most so many bytes, and none of them long awaited."""
     most = limits.body_bytes
     declared = headers.get(b"content-length")

@@ -112,12 +112,17 @@ PLACES: Final[Mapping[str, Place]] = {
     ),
     **_path("GET", f"{ML}/logged-models/§/artifacts/directories"),
     **_path("GET", f"/ajax-{ML[1:]}/logged-models/§/artifacts/files?artifact_file_path=canary.txt"),
-    **_query("POST", "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=<run>&path=§"),
+    "upload-artifact": Place(
+        "POST", "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=<run>&path=§", {"a": 1}, encoded=True
+    ),
     **_path("POST", f"{FILES}/mpu/create/{_RUN}/§", {"path": "x", "num_parts": 1}),
-    **_json("POST", f"{FILES}/mpu/create/{_RUN}", path="§", num_parts=1),
-    **_json("POST", f"{FILES}/mpu/complete/{_RUN}", path="§", upload_id="§", parts=[]),
-    **_json("POST", f"{FILES}/mpu/abort/{_RUN}", path="§", upload_id="§"),
+    # The file on the client's disk: its last name alone is used.
+    **_json("POST", f"{FILES}/mpu/create/{_RUN}", True, path="§", num_parts=1),
+    **_json("POST", f"{FILES}/mpu/complete/{_RUN}", True, path="§", upload_id="§", parts=[]),
+    **_json("POST", f"{FILES}/mpu/abort/{_RUN}", True, path="§", upload_id="§"),
     **_path("GET", f"{FILES}/presigned/{_RUN}/§"),
+    **_query("PUT", f"{FILES}/mpu-part?part=1&upload=§"),
+    **_json("POST", f"{ML}/artifacts/presigned-download-url", run_id="<run>", path="§"),
     **_json("POST", f"{ML}/artifacts/presigned-upload-url", run_id="<run>", path="§"),
     **_source("§"),
     **_source("§", run_id="<run>"),

@@ -4,10 +4,11 @@ import asyncio
 import re
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import uuid4
 
 import msgspec
@@ -15,6 +16,8 @@ import msgspec
 from libs.common.http.calling import Reply
 from libs.embedded.ports import HOST
 from tests.deployments import Deployment, deployed
+from tests.security.matrix.platform import Platform
+from tests.security.matrix.things import Maker, Things
 
 OURS: Final = "/api/maestro/v1"
 _STATUS: Final = re.compile(rb"HTTP/1\.1 (\d{3})[^\r]*\r\n")
@@ -148,3 +151,8 @@ async def _made(target: Target, token: str | None, place: str, body: object) -> 
     assert reply.status in (200, 201), reply.body
     made: dict[str, Any] = msgspec.json.decode(reply.body)
     return made
+
+
+async def things_of(target: Target, token: str, words: AbstractSet[str] = frozenset()) -> Things:
+    """Live things, by the matrix's maker: all it wants of a platform is that it can be asked."""
+    return await Maker(cast("Platform", target), token).things(words)

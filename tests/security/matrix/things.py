@@ -1,18 +1,17 @@
 """Live things of one owner, made anew for each row of the matrix, and names of none."""
 
 import re
-from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
 
-from libs.common.http.calling import Reply
 from tests.security.matrix.ask import FILES, ML, MPU, OURS, Ask
 from tests.security.matrix.asks import WORKSPACES
+from tests.security.matrix.platform import Platform
 
 CANARY: Final = "canary"
 _OF_TENANT: Final = frozenset(
@@ -78,26 +77,10 @@ def no_things() -> Things:
     )
 
 
-class Gateway(Protocol):
-    """Whatever passes requests to a gateway, in this process or by a socket."""
-
-    async def ask(
-        self,
-        token: str | None,
-        method: str,
-        path: str,
-        query: str = "",
-        body: object = None,
-        raw: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Reply:
-        """A request as a client sends it."""
-
-
 class Maker:
     """Makes things through the gateway as their owner."""
 
-    def __init__(self, platform: Gateway, token: str) -> None:
+    def __init__(self, platform: Platform, token: str) -> None:
         self._platform = platform
         self._token = token
 

@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
     typed(f"experiments get --experiment-name {NAME} --output json")
     typed(f"experiments rename --experiment-id {experiment} --new-name {NAME}-renamed")
     typed(f"runs create --experiment-id {experiment} --run-name typed --tags a=1 --tags b=2")
-    typed(f"runs create --experiment-name {NAME}-renamed --run-name ended --status FAILED")
+    typed(f"runs create --experiment-name {NAME}-renamed --run-name wrecked --status FAILED")
     typed("runs create --experiment-name never-there")
     # One tag alone, as a server may list several in any order.
     bare = mlflow.MlflowClient().create_run(experiment, 1_700_000_000_000, run_name="bare")

@@ -1,0 +1,1 @@
+"""Generated bad input for every declared route: what is sent, and what may be answered."""
