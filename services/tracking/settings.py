@@ -10,6 +10,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     empty of the `s3_…` is found as the AWS tools find it. `artifact_max_bytes` is the size of the
     largest artifact that is taken, 0 where the store alone says. `artifact_grace_seconds` is how long
     bytes stay in the store after the last artifact that held them is gone or replaced.
+    `retention_days` is how long deleted runs, logged models and experiments are kept before they are
+    removed for good, 0 for ever; an experiment may have a rule of its own.
     """
 
     artifact_store: str
@@ -19,3 +21,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     s3_secret_access_key: str = ""
     artifact_max_bytes: int = 0
     artifact_grace_seconds: float = 3600.0
+    retention_days: int = 30

@@ -8,10 +8,12 @@ from services.tracking.api import (
     artifacts,
     experiments,
     forks,
+    garbage,
     logged_models,
     logging,
     metrics,
     owners,
+    retention,
     runs,
     server,
     workspaces,
@@ -24,4 +26,5 @@ def api(running: Running) -> ASGIApp:
     modules = (server, experiments, runs, logging, metrics, logged_models, artifacts, workspaces)
     for module in modules:
         routes.include(module.routes)
-    return application(running, routes, [owners.router, forks.router])
+    routers = [owners.router, forks.router, retention.router, garbage.router]
+    return application(running, routes, routers)
