@@ -12,6 +12,8 @@ from ipaddress import (
 )
 from typing import Final
 
+from libs.common.http.types import Scope
+
 Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
@@ -44,6 +46,23 @@ def client_address(
         if not inside(found, proxies):
             break
     return found
+
+
+def url_as_asked(scope: Scope, proxies: Networks) -> str:
+    """The start of the URL that a client has asked, as far as the gateway can see it.
+
+    A trusted proxy before it says by X-Forwarded-Proto whether the client came by https. A path that
+    a proxy has cut off is not seen.
+    """
+    scheme, host = str(scope["scheme"]), ""
+    peer = scope.get("client")
+    trusted = inside(address_of(str(peer[0])) if peer else None, proxies)
+    for name, value in scope["headers"]:
+        if name == b"host":
+            host = value.decode("latin-1")
+        elif name == b"x-forwarded-proto" and trusted and value in (b"http", b"https"):
+            scheme = value.decode()
+    return f"{scheme}://{host}"
 
 
 def inside(address: Address | None, networks: Networks) -> bool:

@@ -14,7 +14,7 @@ from libs.common.service import Running
 from libs.common.telemetry import metrics
 from libs.common.telemetry.logs import log_tenant
 from libs.common.workspaces import check_name
-from services.gateway.addresses import Networks, client_address, inside
+from services.gateway.addresses import Networks, client_address, inside, url_as_asked
 from services.gateway.credentials import presented
 from services.gateway.exchange import Passport
 from services.gateway.forwarding import forward
@@ -74,6 +74,7 @@ class Gateway:
                     principal=None if passport is None else passport.principals[route.upstream],
                     silence_seconds=self.settings.upstream_seconds,
                     request=request,
+                    public_url=self._public_url(scope) if route.gives_urls else "",
                 )
             finally:
                 self.limits.leave(needs)
@@ -85,6 +86,9 @@ class Gateway:
             scope["answer_headers"] += needs.headers(over.blocked)
             raise
         scope["answer_headers"] += needs.headers()
+
+    def _public_url(self, scope: Scope) -> str:
+        return self.settings.public_url.rstrip("/") or url_as_asked(scope, self.proxies)
 
     def _upstream(self, name: str) -> ASGIApp:
         # Looked up at each request: in one process the services start after one another.

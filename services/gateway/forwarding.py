@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from libs.common.errors import unavailable
+from libs.common.http.public_url import PUBLIC_URL_HEADER
 from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
 from libs.common.telemetry.tracing import current_traceparent
 from services.gateway.headers import Headers, header, passed_back, passed_on
@@ -11,6 +12,7 @@ from services.gateway.metrics import SILENT_UPSTREAMS
 from services.gateway.open_requests import OpenRequest, Stage
 
 _TRACEPARENT: Final = b"traceparent"
+_PUBLIC_URL: Final = PUBLIC_URL_HEADER.encode()
 _LENGTH: Final = b"content-length"
 _CODING: Final = b"transfer-encoding"
 # What fits into the buffers on its way is gone when we have it.
@@ -117,14 +119,19 @@ async def forward(
     principal: bytes | None,
     silence_seconds: float,
     request: OpenRequest,
+    public_url: str = "",
 ) -> None:
     """Have `upstream` answer; a refusal 503 where it is away, broken off or silent too long.
 
-    Where `request` is cut, the refusal is the one that it was cut with.
+    Where `request` is cut, the refusal is the one that it was cut with. The service is told
+    `public_url` where there is one.
     """
     watch = _Watch(silence_seconds)
     sent, received = _Sent(send, watch), _Received(receive, watch)
-    asked = {**scope, "headers": _with_trace(passed_on(scope["headers"], principal))}
+    headers = _with_trace(passed_on(scope["headers"], principal))
+    if public_url:
+        headers = [*headers, (_PUBLIC_URL, public_url.encode("latin-1"))]
+    asked = {**scope, "headers": headers}
     try:
         request.attach(end=watch.end, stage=lambda: _stage(scope, received, sent))
         async with watch.timeout:

@@ -24,12 +24,14 @@ class Work(NamedTuple):
 class Route:
     """Where a path goes: `upstream` is a service's name, `kind` the label in metrics.
 
-    A public route is answered without a credential.
+    A public route is answered without a credential. One that `gives_urls` is told where clients
+    reach the gateway.
     """
 
     upstream: str
     kind: str
     public: bool = False
+    gives_urls: bool = False
 
 
 _TRACKING: Final = ("experiments", "runs", "metrics", "logged-models", "artifacts")
@@ -50,6 +52,8 @@ _BOTH_PREFIXES: Final[Mapping[str, Route]] = {
     **{f"/2.0/mlflow/{kind}": Route("registry", kind) for kind in _REGISTRY},
     "/2.0/mlflow/upload-artifact": Route("tracking", "artifacts"),
     "/2.0/mlflow-artifacts/artifacts": Route("tracking", "artifact-bytes"),
+    "/2.0/mlflow-artifacts/mpu": Route("tracking", "artifact-uploads", gives_urls=True),
+    "/2.0/mlflow-artifacts/presigned": Route("tracking", "artifacts"),
     "/2.0/mlflow/users": Route("auth", "users"),
     "/3.0/mlflow/users": Route("auth", "users"),
     "/3.0/mlflow/roles": Route("auth", "users"),
@@ -63,6 +67,8 @@ ROUTES: Final[Mapping[str, Route]] = {
         for prefix in _PREFIXES
         for path, route in _BOTH_PREFIXES.items()
     },
+    # A part of an upload brings its own capability.
+    "/api/2.0/mlflow-artifacts/mpu-part": Route("tracking", "artifact-bytes", public=True),
     "/api/maestro/v1/models": Route("registry", "model-owners"),
     **{
         f"/api/maestro/v1/{kind}": Route("auth", "access")

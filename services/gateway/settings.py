@@ -1,11 +1,14 @@
 """The gateway's own variables (GATEWAY_…)."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 import msgspec
 
 from libs.common.settings import SettingsError
 from services.gateway.addresses import Networks, networks_of
+
+_URL: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +16,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `metrics_allowed` lists the networks that may read /metrics, loopback alone by default.
     `trusted_proxies` lists the networks of proxies whose X-Forwarded-For is believed, none by default.
+    `public_url` is where clients reach the gateway (`https://maestro.example.org/prefix`), for URLs in
+    answers; what a client asked, with X-Forwarded-Proto of a trusted proxy, where it is empty.
     `upstream_seconds` is how long a service may be silent before the gateway answers for it.
     `platform_rps` is how many requests a second the whole platform serves, 0 for as many as it can;
     tenants have the limits of their plans besides. `replicas` is how many gateways there are: each
@@ -22,10 +27,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     metrics_allowed: str = "127.0.0.0/8,::1/128"
     trusted_proxies: str = ""
+    public_url: str = ""
     upstream_seconds: float = 60.0
     platform_rps: int = 0
     replicas: Annotated[int, msgspec.Meta(ge=1)] = 1
     delay_seconds: Annotated[float, msgspec.Meta(ge=0, le=10)] = 10.0
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError where `public_url` is no address of the web."""
+        if self.public_url and not _URL.fullmatch(self.public_url):
+            raise SettingsError(
+                f"GATEWAY_PUBLIC_URL should be https://host/prefix, and is {self.public_url!r}."
+            )
 
     def metrics_networks(self) -> Networks:
         """The networks of `metrics_allowed`; raises SettingsError when one is malformed."""

@@ -1,4 +1,4 @@
-"""Events in: versions of the registry, and changes of experiments made by other processes.
+"""Events in: versions of the registry, changes of experiments elsewhere, plans and revocations.
 
 The registry's versions leave a tag on the logged models they were made of, and keep these and their
 runs from being removed; the registry also answers of what is about to be. A fact carries the
@@ -9,7 +9,7 @@ harm.
 from typing import Final
 
 from libs.common.contracts import registry
-from libs.common.contracts.auth import TENANTS
+from libs.common.contracts.auth import TENANTS, TOKENS, USERS, PasswordChanged, TokenRevoked
 from libs.common.contracts.tracking import EXPERIMENTS, ExperimentChanged
 from libs.common.events.envelope import Event
 from libs.common.events.outbox import UnitOfWork
@@ -21,6 +21,7 @@ from services.tracking.model.runs import known_run_uuids
 from services.tracking.state import state_of
 from services.tracking.store.condemned import answered
 from services.tracking.store.logged_models import to_change
+from services.tracking.store.part_uploads import drop_of_actor
 
 _LEARN: Final = """
 INSERT INTO model_versions AS v (tenant_no, workspace_id, name, number, model_id, run_id, version,
@@ -50,6 +51,20 @@ async def on_tenant(work: UnitOfWork, event: Event) -> None:
 
 
 PLANS: Final = Subscription("plans", (TENANTS,), any_fact=on_tenant)
+
+
+async def on_revocation(work: UnitOfWork, event: Event) -> None:
+    """A token was revoked or a password changed: what it began to upload in parts is given up."""
+    fact = event.fact
+    actor = fact.ended if isinstance(fact, PasswordChanged) else fact.token.token_id
+    await drop_of_actor(work.connection, event.tenant_no, actor)
+
+
+REVOCATIONS: Final = Subscription(
+    name="revocations",
+    topics=(TOKENS, USERS),
+    handlers={TokenRevoked: on_revocation, PasswordChanged: on_revocation},
+)
 
 
 async def on_model_version(work: UnitOfWork, event: Event) -> None:

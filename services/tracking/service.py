@@ -9,7 +9,13 @@ from libs.common.leaving import TABLE, WHY_PLATFORM, WORKSPACES_LEAVE
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
-from services.tracking.consumers import EXPERIMENT_CHANGES, MODEL_VERSIONS, PLANS, SOURCES
+from services.tracking.consumers import (
+    EXPERIMENT_CHANGES,
+    MODEL_VERSIONS,
+    PLANS,
+    REVOCATIONS,
+    SOURCES,
+)
 from services.tracking.queries.snapshots import (
     EXPERIMENT_SNAPSHOT,
     LOGGED_MODEL_SNAPSHOT,
@@ -46,6 +52,7 @@ SERVICE: Final = Service(
         SOURCES,
         EXPERIMENT_CHANGES,
         PLANS,
+        REVOCATIONS,
         WORKSPACES_LEAVE,
     ),
     workers=(clear_workspaces, sweep_contents, collect_garbage),

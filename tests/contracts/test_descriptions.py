@@ -29,6 +29,8 @@ PUBLIC_PATHS = {
     "/version",
     "/api/3.0/mlflow/server-info",
     "/ajax-api/3.0/mlflow/server-info",
+    # Asks for the capability that was given with the URL.
+    "/api/2.0/mlflow-artifacts/mpu-part",
     # Asks for the code of an invitation, and for a password.
     "/api/maestro/v1/invitations/accept",
 }

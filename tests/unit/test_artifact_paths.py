@@ -15,6 +15,7 @@ from services.tracking.artifacts.paths import (
     Owner,
     clean_file,
     clean_folder,
+    name_on_disk,
     owner_of,
 )
 
@@ -182,3 +183,19 @@ def test_ordinary_names_pass_however_often_they_were_encoded(parts: list[str], t
     for _ in range(times):
         encoded = quote(encoded, safe="")
     assert clean_file(encoded) == path
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/data/big.bin", "big.bin"),
+        ("big.bin", "big.bin"),
+        ("C:\\data\\big.bin", "big.bin"),
+        ("C:/data/big.bin", "big.bin"),
+        ("\\\\share\\folder\\big.bin", "big.bin"),
+        ("/data/odd\\name", "odd\\name"),
+        ("/data/", ""),
+    ],
+)
+def test_the_name_of_a_file_on_a_clients_disk(path: str, name: str) -> None:
+    assert name_on_disk(path) == name

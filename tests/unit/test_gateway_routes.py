@@ -17,6 +17,8 @@ from services.gateway.routes import EXACT, ROUTES, UPSTREAMS, climbs, route_of
         ("2.0/mlflow/artifacts/list", "tracking"),
         ("2.0/mlflow-artifacts/artifacts", "tracking"),
         ("2.0/mlflow-artifacts/artifacts/0/1/artifacts/a b/c.bin", "tracking"),
+        ("2.0/mlflow-artifacts/mpu/create/0/1/artifacts/a", "tracking"),
+        ("2.0/mlflow-artifacts/presigned/0/1/artifacts/a", "tracking"),
         ("3.0/mlflow/server-info", "tracking"),
         ("2.0/mlflow/users/current", "auth"),
         ("3.0/mlflow/users/current/permissions", "auth"),
@@ -90,6 +92,7 @@ def test_few_paths_are_public() -> None:
         "/ajax-api/3.0/mlflow/server-info",
         "/version",
         "/api/maestro/v1/invitations/accept",
+        "/api/2.0/mlflow-artifacts/mpu-part",
     }
 
 

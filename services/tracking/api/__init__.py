@@ -5,6 +5,7 @@ from libs.common.http.routes import Routes
 from libs.common.http.types import ASGIApp
 from libs.common.service import Running
 from services.tracking.api import (
+    artifact_uploads,
     artifacts,
     experiments,
     forks,
@@ -13,6 +14,7 @@ from services.tracking.api import (
     logging,
     metrics,
     owners,
+    presigned,
     retention,
     runs,
     server,
@@ -23,8 +25,8 @@ from services.tracking.api import (
 def api(running: Running) -> ASGIApp:
     """The service's HTTP surface."""
     routes = Routes()
-    modules = (server, experiments, runs, logging, metrics, logged_models, artifacts, workspaces)
-    for module in modules:
+    modules = (server, experiments, runs, logging, metrics, logged_models, workspaces)
+    for module in (*modules, artifacts, artifact_uploads, presigned):
         routes.include(module.routes)
     routers = [owners.router, forks.router, retention.router, garbage.router]
     return application(running, routes, routers)

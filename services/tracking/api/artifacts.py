@@ -7,6 +7,7 @@ within them the experiment decides, which a path names first.
 
 from typing import Final
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from libs.common.errors import Refusal, invalid, missing
@@ -28,7 +29,7 @@ from services.tracking.artifacts.paths import (
 )
 from services.tracking.artifacts.serving import has_it, serve, told_of
 from services.tracking.commands import artifacts as commands
-from services.tracking.model.contents import damaged
+from services.tracking.model.contents import Stored, damaged
 from services.tracking.model.logged_models import model_uuid
 from services.tracking.model.metrics import no_model
 from services.tracking.model.runs import no_run, run_uuid
@@ -50,7 +51,7 @@ _log = logger(__name__)
 async def list_artifacts(call: Call, body: schemas.Listing) -> object:
     """What lies in a folder, by names."""
     path = clean_folder(body.path)
-    if path and not await shows(insist_on_path(call, path, missing=_no_artifact(path))):
+    if path and not await shows(insist_on_path(call, path, missing=no_artifact(path))):
         return schemas.ListAnswer(files=[])
     entries = await _entries(call, path)
     return schemas.ListAnswer(files=_files(entries if path else await _visible(call, entries)))
@@ -60,21 +61,20 @@ async def list_artifacts(call: Call, body: schemas.Listing) -> object:
 async def download_artifact(call: Call) -> Response:
     """A file's bytes, or a range of them."""
     path = clean_file(_path(call))
-    await insist_on_path(call, path, missing=_no_artifact(path))
+    await insist_on_path(call, path, missing=no_artifact(path))
     return await _served(call, path)
 
 
 @routes.mlflow("PUT", f"{PATH}/{{artifact_path:path}}", permission="artifact.write")
 async def upload_artifact(call: Call) -> Response:
     """Store a file from the request's body."""
-    length = call.request.headers.get("content-length")
     await commands.store_artifact(
         call.running,
         call.principal,
         call.permission,
         _path(call),
         call.request.stream(),
-        None if length is None else _length(length),
+        declared_length(call.request),
         claims_of(call.request.headers),
     )
     return Response(status_code=200)
@@ -92,7 +92,7 @@ async def list_run_artifacts(call: Call, body: schemas.RunListing) -> object:
     """What lies in a folder of a run, by paths below the run's artifacts."""
     run_id = named_run(body.run_id, body.run_uuid, body)
     path = clean_folder(body.path)
-    return await _listed(call, await _root_of_run(call, run_id), path)
+    return await _listed(call, await root_of_run(call, run_id), path)
 
 
 @routes.plain("GET", "/get-artifact", permission="artifact.read")
@@ -102,7 +102,7 @@ async def get_run_artifact(call: Call, body: schemas.RunFile) -> Response:
     if not body.path:
         raise Refusal("BAD_REQUEST", 'Request must include the "path" query parameter.')
     path = clean_file(body.path)
-    return await _served(call, _path_of(await _root_of_run(call, run_id), path))
+    return await _served(call, path_of(await root_of_run(call, run_id), path))
 
 
 @routes.mlflow(
@@ -113,7 +113,9 @@ async def get_run_artifact(call: Call, body: schemas.RunFile) -> Response:
 async def list_logged_model_artifacts(call: Call, body: Folder) -> object:
     """What lies in a folder of a logged model, by paths below the model's artifacts."""
     path = clean_folder(body.artifact_directory_path)
-    return await _listed(call, await _root_of_model(call), path)
+    return await _listed(
+        call, await root_of_model(call, call.request.path_params["model_id"]), path
+    )
 
 
 @routes.mlflow(
@@ -129,10 +131,13 @@ async def get_logged_model_artifact(call: Call, body: File) -> Response:
             "BAD_REQUEST", 'Request must include the "artifact_file_path" query parameter.'
         )
     path = clean_file(body.artifact_file_path)
-    return await _served(call, _path_of(await _root_of_model(call), path))
+    return await _served(
+        call, path_of(await root_of_model(call, call.request.path_params["model_id"]), path)
+    )
 
 
-async def _root_of_run(call: Call, run_id: str) -> str:
+async def root_of_run(call: Call, run_id: str) -> str:
+    """The artifact URI of a run, if the caller may do this with it."""
     await insist_on_run(call, run_id)
     principal, stored = call.principal, run_uuid(run_id)
     async with call.running.database.reading(principal.tenant_no) as connection:
@@ -144,8 +149,9 @@ async def _root_of_run(call: Call, run_id: str) -> str:
     return uri
 
 
-async def _root_of_model(call: Call) -> str:
-    principal, model_id = call.principal, call.request.path_params["model_id"]
+async def root_of_model(call: Call, model_id: str) -> str:
+    """The artifact URI of a logged model, if the caller may do this with it."""
+    principal = call.principal
     await insist_on_model(call, model_id)
     stored = model_uuid(model_id)
     async with call.running.database.reading(principal.tenant_no) as connection:
@@ -156,7 +162,7 @@ async def _root_of_model(call: Call) -> str:
 
 
 async def _listed(call: Call, root_uri: str, path: str) -> object:
-    entries = await _entries(call, _path_of(root_uri, path))
+    entries = await _entries(call, path_of(root_uri, path))
     return schemas.ListAnswer(root_uri, _files(entries, path))
 
 
@@ -165,15 +171,21 @@ async def _entries(call: Call, path: str) -> list[Entry]:
     return await entries(call.running.database, principal.tenant_no, principal.workspace_id, path)
 
 
-async def _served(call: Call, path: str) -> Response:
-    principal, request = call.principal, call.request
+async def file_at(call: Call, path: str) -> Stored:
+    """What the file at a whole path holds; a refusal where there is none."""
+    principal = call.principal
     stored = await stored_at(
         call.running.database, principal.tenant_no, principal.workspace_id, path
     )
     if stored is None:
         if await _entries(call, path):
             raise invalid(f"Artifact path refers to a directory, not a file: {path!r}")
-        raise _no_artifact(path)
+        raise no_artifact(path)
+    return stored
+
+
+async def _served(call: Call, path: str) -> Response:
+    request, stored = call.request, await file_at(call, path)
     if has_it(request.headers, stored.content):
         return Response(status_code=304, headers=told_of(stored.content))
     store = state_of(call.running).artifacts
@@ -196,7 +208,8 @@ async def _visible(call: Call, entries: list[Entry]) -> list[Entry]:
     return [entry for entry in entries if numbers[entry.name] in among]
 
 
-def _no_artifact(path: str) -> Refusal:
+def no_artifact(path: str) -> Refusal:
+    """No file at a path, or none that the caller may see."""
     return missing(f"No such artifact: {path!r}")
 
 
@@ -215,11 +228,16 @@ def _path(call: Call) -> str:
     return whole.partition(f"{PATH}/")[2]
 
 
-def _path_of(root_uri: str, path: str) -> str:
+def path_of(root_uri: str, path: str) -> str:
+    """The whole path of what lies below an artifact URI of ours."""
     return join(root_uri.removeprefix(_SCHEME), path)
 
 
-def _length(header: str) -> int:
+def declared_length(request: Request) -> int | None:
+    """The length that a request says its body has, None where it does not say."""
+    header = request.headers.get("content-length")
+    if header is None:
+        return None
     if not (header.isascii() and header.isdigit()) or len(header) > 18:
         raise invalid("Content-Length is no number of bytes.")
     return int(header)

@@ -19,6 +19,8 @@ PART_BYTES: Final = MIB
 class Folder:
     """Keys are paths below `root`. Uploads lie beside their place as `name#1` until complete."""
 
+    signs = False
+
     def __init__(self, root: Path) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root.resolve()
@@ -41,6 +43,10 @@ class Folder:
     async def delete(self, keys: Sequence[str]) -> None:
         """Remove files, and what a process that died has left of their uploads."""
         await asyncio.to_thread(self._delete, keys)
+
+    async def signed(self, key: str, seconds: int) -> str:
+        """A folder has no URLs of its own."""
+        raise TypeError(f"no URL gives {key} for {seconds} s: see `signs`")
 
     def _delete(self, keys: Sequence[str]) -> None:
         for key in keys:

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import obstore
 from obstore.exceptions import BaseError, PreconditionError
-from obstore.store import ObjectStore
+from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from libs.common.errors import Refusal, invalid, unavailable
 from libs.common.telemetry.logs import logger
@@ -50,6 +51,15 @@ class ArtifactStore(Protocol):
         """Remove objects; those that are not there are no error."""
         ...
 
+    @property
+    def signs(self) -> bool:
+        """Whether clients can be given URLs of the store's own."""
+        ...
+
+    async def signed(self, key: str, seconds: int) -> str:
+        """A URL that gives an object to whoever has it, for a while; asked only of one that `signs`."""
+        ...
+
 
 class Objects:
     """Any store that `obstore` knows; `part_bytes` is how much is written and read at a time.
@@ -60,9 +70,10 @@ class Objects:
     store open, and a local file costs a tenth of obstore's own stream.
     """
 
-    def __init__(self, store: ObjectStore, *, part_bytes: int) -> None:
+    def __init__(self, store: ObjectStore, *, part_bytes: int, signs: bool = False) -> None:
         self._store = store
         self._part_bytes = part_bytes
+        self.signs = signs
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], length: int | None) -> None:
         """Store a body, all of it or nothing; raises a refusal when it is not `length` long."""
@@ -135,6 +146,16 @@ class Objects:
                 continue
             except BaseError as problem:
                 raise _store_away(problem) from problem
+
+    async def signed(self, key: str, seconds: int) -> str:
+        """A URL of the store's own that gives an object for a while."""
+        if not isinstance(self._store, S3Store | GCSStore | AzureStore):
+            raise TypeError("a store without signed URLs")
+        try:
+            url = await obstore.sign_async(self._store, "GET", key, timedelta(seconds=seconds))
+        except BaseError as problem:
+            raise _store_away(problem) from problem
+        return str(url)
 
 
 def _store_away(problem: BaseException) -> Refusal:

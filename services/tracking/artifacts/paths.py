@@ -20,6 +20,7 @@ PATH_BYTES: Final = 960
 _DECODINGS: Final = 10
 _FORBIDDEN: Final = re.compile(r"[\\#?\ufffd]")
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
+_WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _EXPERIMENT: Final = re.compile(r"0|[1-9][0-9]{0,17}")
 _RUN: Final = re.compile(r"[0-9a-f]{32}")
 _MODEL: Final = re.compile(r"m-[0-9a-f]{32}")
@@ -76,6 +77,13 @@ def experiment_of(path: str) -> int | None:
 def join(folder: str, path: str) -> str:
     """A clean path below a folder; the folder itself for ''."""
     return f"{folder}/{path}" if path else folder
+
+
+def name_on_disk(path: str) -> str:
+    """The name of a file by its path on a client's disk, of whatever system that is."""
+    name = path.rpartition("/")[2]
+    # On Windows a path begins with a drive or a share; elsewhere a backslash is part of a name.
+    return name.rpartition("\\")[2] if _WINDOWS.match(path) else name
 
 
 def new_key(tenant: str) -> str:

@@ -30,9 +30,7 @@ async def store_artifact(
 ) -> None:
     """Store a file at a path as the client wrote it: all of it, or nothing and a refusal."""
     clean = clean_file(path)
-    most = running.settings.artifact_max_bytes
-    if most:
-        chunks = _bounded(chunks, length or 0, most)
+    chunks = within_most(running, chunks, length)
     owner = await checked_owner(running, principal, permission, clean)
     await store_file(running, principal, owner, clean, chunks, length, claims)
 
@@ -52,6 +50,14 @@ async def store_file(
     chunks = await within_quota(running, principal, path, chunks, length)
     added = await put_content(running, principal, owner, path, Measured(chunks, claims), length)
     note_bytes(running, principal, added)
+
+
+def within_most(
+    running: Running, chunks: AsyncIterator[bytes], length: int | None
+) -> AsyncIterator[bytes]:
+    """The chunks of a file, ending in a refusal 413 where one so large is not taken here."""
+    most = running.settings.artifact_max_bytes
+    return _bounded(chunks, length or 0, most) if most else chunks
 
 
 async def _bounded(chunks: AsyncIterator[bytes], length: int, most: int) -> AsyncIterator[bytes]:

@@ -37,6 +37,19 @@ async def within_quota(
     return body.within()
 
 
+async def part_within_quota(
+    running: Running,
+    principal: Principal,
+    held: int,
+    chunks: AsyncIterator[bytes],
+    length: int | None,
+) -> AsyncIterator[bytes]:
+    """The chunks of a part where the tenant's other parts hold so many bytes; else a refusal 403."""
+    body = _Counted(chunks, await _usage(running, principal), -held)
+    body.check(length or 0)
+    return body.within()
+
+
 def note_bytes(running: Running, principal: Principal, more: int) -> None:
     """So many bytes more, or fewer, were stored just now: counted where that is committed."""
     usage = state_of(running).usage.of(principal.tenant_no)

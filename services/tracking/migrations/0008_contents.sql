@@ -32,6 +32,7 @@ CREATE TABLE artifacts (
 CREATE TABLE part_uploads (
     tenant_no       int4 NOT NULL,
     upload_id       uuid NOT NULL,
+    tenant          uuid NOT NULL,
     workspace_id    int4 NOT NULL,
     path            text COLLATE "C" NOT NULL,
     subject         text NOT NULL,
@@ -215,6 +216,54 @@ BEGIN
     DELETE FROM loose_objects l WHERE l.object_key = p_object_key;
     INSERT INTO loose_objects (object_key, leaves) VALUES (p_broken, true)
     ON CONFLICT DO NOTHING;
+    RETURN true;
+END $$;
+
+-- An upload in parts that is under way, and how many bytes the tenant's parts hold; no row where it
+-- is complete, aborted or was never begun, or the tenant is suspended.
+CREATE FUNCTION part_upload(p_tenant_no int4, p_upload_id uuid)
+RETURNS TABLE (
+    tenant uuid, workspace_id int4, path text, subject text, actor text, scopes text[], epoch int8,
+    held int8
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM set_config('app.tenant', p_tenant_no::text, true);
+    RETURN QUERY
+    SELECT u.tenant, u.workspace_id, u.path, u.subject, u.actor, u.scopes, u.epoch,
+           coalesce((SELECT sum(p.size) FROM parts p WHERE p.tenant_no = p_tenant_no), 0)::int8
+    FROM part_uploads u
+    WHERE u.tenant_no = p_tenant_no AND u.upload_id = p_upload_id AND u.completed_at IS NULL
+          AND NOT EXISTS (SELECT FROM known_tenants k
+                          WHERE k.tenant_no = p_tenant_no AND k.status <> 'active');
+END $$;
+
+-- A part has come, in the object `p_object_key`; the one that it replaces is to be removed. False
+-- where the upload has ended meanwhile, or is being put together. The object stays a loose one.
+CREATE FUNCTION keep_part(
+    p_tenant_no int4, p_upload_id uuid, p_part_number int4, p_object_key text, p_size int8,
+    p_sha256 bytea
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('app.tenant', p_tenant_no::text, true);
+    PERFORM FROM part_uploads u
+    WHERE u.tenant_no = p_tenant_no AND u.upload_id = p_upload_id AND u.completed_at IS NULL
+          AND (u.composing_until IS NULL OR u.composing_until < now())
+    FOR SHARE;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE loose_objects l SET size = p_size WHERE l.object_key = p_object_key AND NOT l.leaves;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE loose_objects l SET leaves = true FROM parts p
+    WHERE p.tenant_no = p_tenant_no AND p.upload_id = p_upload_id
+          AND p.part_number = p_part_number AND l.object_key = p.object_key;
+    INSERT INTO parts (tenant_no, upload_id, part_number, object_key, size, sha256)
+    VALUES (p_tenant_no, p_upload_id, p_part_number, p_object_key, p_size, p_sha256)
+    ON CONFLICT (tenant_no, upload_id, part_number) DO UPDATE
+    SET object_key = excluded.object_key, size = excluded.size, sha256 = excluded.sha256;
     RETURN true;
 END $$;
 

@@ -3,35 +3,10 @@
 Words in angle brackets stand for things of whoever is asked about: `<run>` is a run's id.
 """
 
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-ML: Final = "/api/2.0/mlflow"
-FILES: Final = "/api/2.0/mlflow-artifacts/artifacts"
-OURS: Final = "/api/maestro/v1"
-
-# read: one thing is shown; list: many are; act: one is changed; make: something new, in one's own
-# place, with no thing of anybody's named; own: about the caller alone.
-Kind = Literal["read", "list", "act", "make", "own"]
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A request: `path` and `query` with words for things, and a JSON body or raw bytes.
-
-    What is `of_tenant` lies in no workspace, and is refused to whoever may not see it rather than
-    hidden from them: its ids are not guessed.
-    """
-
-    kind: Kind
-    path: str
-    query: str = ""
-    body: Any = None
-    raw: bytes | None = None
-    of_tenant: bool = False
-    # It asks again while a fact may be on its way, so the number of its statements varies.
-    waits: bool = False
-
+from tests.security.matrix.ask import ML, OURS, Ask, Kind
+from tests.security.matrix.asks_of_artifacts import ARTIFACTS
 
 _RUN: Final = {"run_id": "<run>"}
 _EXPERIMENT: Final = {"experiment_id": "<experiment>"}
@@ -133,20 +108,7 @@ TRACKING: Final[dict[str, Ask]] = {
         f"{ML}/logged-models/<logged-model>/params",
         body={"model_id": "<logged-model>", "params": [{"key": "p", "value": "v"}]},
     ),
-    "list_artifacts": Ask("list", FILES, "path=<experiment>/<run>/artifacts"),
-    "download_artifact": Ask("read", f"{FILES}/<experiment>/<run>/artifacts/canary.txt"),
-    "upload_artifact": Ask("act", f"{FILES}/<experiment>/<run>/artifacts/new.txt", raw=b"new"),
-    "delete_artifact": Ask("act", f"{FILES}/<experiment>/<run>/artifacts/canary.txt"),
-    "list_run_artifacts": Ask("read", f"{ML}/artifacts/list", "run_id=<run>"),
-    "get_run_artifact": Ask("read", "/get-artifact", "run_id=<run>&path=canary.txt"),
-    "list_logged_model_artifacts": Ask(
-        "read", f"{ML}/logged-models/<logged-model>/artifacts/directories"
-    ),
-    "get_logged_model_artifact": Ask(
-        "read",
-        "/ajax-api/2.0/mlflow/logged-models/<logged-model>/artifacts/files",
-        "artifact_file_path=canary.txt",
-    ),
+    **ARTIFACTS,
 }
 
 REGISTRY: Final[dict[str, Ask]] = {

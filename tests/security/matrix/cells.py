@@ -7,7 +7,7 @@ from typing import Final
 from libs.common.access.roles import ROLES
 from libs.common.http.calling import Reply
 from libs.common.principal import PRINCIPAL_HEADER
-from tests.security.matrix.asks import Ask
+from tests.security.matrix.ask import Ask
 from tests.security.matrix.counting import statements
 from tests.security.matrix.operations import Operation
 from tests.security.matrix.people import People
@@ -132,7 +132,7 @@ class Row:
             None if who == "nothing" else getattr(self._people, TOKEN_OF.get(who, who)),
             self._operation.method,
             things.filled(ask.path),
-            things.filled(ask.query) if self._operation.method == "GET" else "",
+            things.filled(ask.query) if self._operation.method == "GET" or ask.raw else "",
             None if ask.body is None or self._operation.method == "GET" else things.body(ask.body),
             ask.raw,
             {PRINCIPAL_HEADER: self._people.stolen} if who == "forged" else None,

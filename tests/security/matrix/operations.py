@@ -19,6 +19,8 @@ LEFT_OUT: Final[dict[str, str]] = {
     "tell_access": "between services; the gateway has no route to it",
     "tell_revocations": "between services; the gateway has no route to it",
     "workspace_contents": "between services; the gateway has no route to it",
+    "upload_part": "the capability that mpu/create gives is the credential",
+    "presign_upload": "refused to whoever may write, as nobody is given such a URL",
     "accept": "for those who are not members yet: the code is the credential",
     "join_by_code": "for members of other tenants: the code is the credential",
 }

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
 from typing import Final
+from unittest.mock import patch
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from libs.common.runner import running
 from libs.common.service import Running
 from services import all_services
 from services.steps import prepare
+from services.tracking.artifacts.folder import Folder
 
 _ADDRESSES: Final = count(int(ip_address("10.0.0.1")))
 
@@ -72,6 +74,16 @@ def _from_somewhere(app: ASGIApp) -> ASGIApp:
     return asked
 
 
+class _Signing(Folder):
+    """A folder that gives URLs as a bucket does, so that who is given one can be asked."""
+
+    signs = True
+
+    async def signed(self, key: str, seconds: int) -> str:
+        """A URL of nowhere."""
+        return f"https://store.example/{key}?seconds={seconds}"
+
+
 @asynccontextmanager
 async def platform_of_its_own(
     environment: Mapping[str, str], folder: Path
@@ -89,6 +101,7 @@ async def platform_of_its_own(
         await admin.execute(f'CREATE DATABASE "{name}"')
         await prepare(all_services(), own)
         async with AsyncExitStack() as stack:
+            stack.enter_context(patch("services.tracking.artifacts.opening.Folder", _Signing))
             platform = Platform(own, {}, {})
             for service in all_services():
                 value, app = await stack.enter_async_context(running(service, own, platform.apps))

@@ -4,11 +4,13 @@ import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
 
-from tests.security.matrix.asks import FILES, ML, OURS, WORKSPACES, Ask
+from tests.security.matrix.ask import FILES, ML, MPU, OURS, Ask
+from tests.security.matrix.asks import WORKSPACES
 from tests.security.matrix.platform import Platform
 
 CANARY: Final = "canary"
@@ -63,6 +65,7 @@ def no_things() -> Things:
             "logged-model": f"m-{uuid4().hex}",
             "model": f"none-{uuid4().hex}",
             "new": f"new-{uuid4().hex}",
+            "upload": uuid4().hex,
             "member": f"service:{uuid4()}",
             "account": f"none-{uuid4().hex}",
             "role": f"none-{uuid4().hex}",
@@ -103,7 +106,9 @@ class Maker:
         await self._file(f"{experiment['experiment_id']}/{run}/artifacts/canary.txt")
         await self._file(f"{experiment['experiment_id']}/models/{logged}/artifacts/canary.txt")
         await self._registered(f"{name}-model", logged)
+        upload = await self._upload(f"{experiment['experiment_id']}/{run}/artifacts")
         return {
+            "upload": upload,
             "experiment": experiment["experiment_id"],
             "deleted-experiment": gone["experiment_id"],
             "experiment-name": name,
@@ -179,6 +184,21 @@ class Maker:
     async def _file(self, path: str) -> None:
         reply = await self._platform.ask(self._token, "PUT", f"{FILES}/{path}", raw=CANARY.encode())
         assert reply.status == 200, reply.body
+
+    async def _upload(self, folder: str) -> str:
+        """An upload in parts of which the first has come."""
+        asked = {"path": "parts.bin", "num_parts": 2}
+        reply = await self._platform.ask(self._token, "POST", f"{MPU}/create/{folder}", body=asked)
+        assert reply.status == 200, reply.body
+        told = msgspec.json.decode(reply.body)
+        first = told["credentials"][0]
+        url = urlsplit(first["url"])
+        sent = await self._platform.ask(
+            None, "PUT", url.path, url.query, raw=CANARY.encode(), headers=first["headers"]
+        )
+        assert sent.status == 200, sent.body
+        upload_id: str = told["upload_id"]
+        return upload_id
 
     async def _post(self, path: str, **body: object) -> None:
         await self._made(path, **body)

@@ -1,6 +1,7 @@
 """Every route of tracking with a request to it about a live experiment, run or logged model."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -40,12 +41,13 @@ class Operation:
 
 @dataclass(frozen=True)
 class Site:
-    """An experiment, a run and a logged model in it; `name` is the experiment's."""
+    """An experiment with a run, a logged model and an upload in it; `name` is the experiment's."""
 
     name: str
     experiment: str
     run: str
     model: str
+    upload: str = "0" * 32
 
     def filled(self, value: Any) -> Any:
         """`value` with the ids in place of `{experiment}`, `{run}`, `{model}` and `{name}`."""
@@ -60,6 +62,7 @@ class Site:
         for mine, theirs in (
             (self.run, other.run),
             (self.model, other.model),
+            (self.upload, other.upload),
             (self.name, other.name),
             (f"id={self.experiment} ", f"id={other.experiment} "),
             (f"'{self.experiment}/", f"'{other.experiment}/"),
@@ -76,6 +79,9 @@ _POINT: Final = {"key": "m", "value": 2, "timestamp": 2}
 _MODEL_JSON: Final = (
     '{{"artifact_path": "a", "flavors": {{}}, "utc_time_created": "now", "run_id": "{run}"}}'
 )
+# The one part that came holds the secret.
+TAG: Final = hashlib.sha256(SECRET.encode()).hexdigest()
+_UPLOAD: Final = {"path": "/data/parts.bin", "upload_id": "{upload}"}
 _RUN_FILE: Final = "{experiment}/{run}/artifacts/file.txt"
 # Of each handler, what it is sent: the query of a GET, else the body.
 SENT: Final[dict[str, dict[str, Any]]] = {
@@ -122,6 +128,12 @@ SENT: Final[dict[str, dict[str, Any]]] = {
     "get_run_artifact": {**_RUN, "path": "file.txt"},
     "list_logged_model_artifacts": {},
     "get_logged_model_artifact": {"artifact_file_path": f"{SECRET}.txt"},
+    "begin_part_upload": {"path": "new.bin"},
+    "complete_part_upload": {**_UPLOAD, "parts": [{"part_number": 1, "etag": TAG}]},
+    "abort_part_upload": _UPLOAD,
+    "upload_run_artifact": {"run_uuid": "{run}", "path": "page.txt"},
+    "presign_artifact": {},
+    "presign_download": {**_RUN, "path": "file.txt"},
     "get_experiment_owner": {},
     "put_experiment_owner": {"subject": SOMEBODY},
     "fork_run": {"step": 0},
@@ -144,7 +156,9 @@ def operations() -> list[Operation]:
     found = [
         Operation(route.method, route.paths[0], route.permission, route.name)
         for route in surface.routes
-        if route.permission != PUBLIC and not route.paths[0].startswith("/internal/")
+        if route.permission != PUBLIC
+        and not route.paths[0].startswith("/internal/")
+        and route.name != "presign_upload"  # refused to whoever may write
     ]
     for router in surface.routers:
         for route in router.routes:
@@ -169,6 +183,10 @@ async def asked(client: Client, operation: Operation, site: Site) -> Reply:
         return await client.ask("GET", path, query=urlencode(sent, doseq=True))
     if operation.name == "upload_artifact":
         return await client.ask("PUT", path, raw=b"overwritten")
+    if operation.name == "upload_run_artifact":
+        return await client.ask("POST", path, raw=b"from a page", query=urlencode(sent))
+    if operation.name.endswith("_part_upload"):
+        path = path.removesuffix("/file.txt")
     return await client.ask(operation.method, path, sent)
 
 
@@ -190,7 +208,19 @@ async def new_site(client: Client, name: str) -> Site:
     for path in (_RUN_FILE, f"{{experiment}}/models/{{model}}/artifacts/{SECRET}.txt"):
         where = f"/api/2.0/mlflow-artifacts/artifacts/{site.filled(path)}"
         assert (await client.ask("PUT", where, raw=SECRET.encode())).status == 200
-    return site
+    return replace(site, upload=await _upload(client, f"{experiment}/{run}/artifacts"))
+
+
+async def _upload(client: Client, folder: str) -> str:
+    """An upload in parts of which the first has come."""
+    asked = {"path": "/data/parts.bin", "num_parts": 2}
+    reply = await client.ask("POST", f"/api/2.0/mlflow-artifacts/mpu/create/{folder}", asked)
+    begun = msgspec.json.decode(reply.body)
+    (header,) = begun["credentials"][0]["headers"].items()
+    where = "/api/2.0/mlflow-artifacts/mpu-part"
+    assert (await client.ask("PUT", where, raw=SECRET.encode(), headers=[header])).status == 200
+    upload_id: str = begun["upload_id"]
+    return upload_id
 
 
 async def state_of(client: Client, site: Site) -> list[Any]:

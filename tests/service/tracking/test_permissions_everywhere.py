@@ -1,12 +1,14 @@
 """Each route of tracking decides: denied by default, hidden as missing, 403 to who may only read."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 
 from libs.common.access.permissions import PERMISSIONS
+from services.tracking.artifacts.folder import Folder
 from tests.service.tracking.every_route import (
     NOWHERE,
     OPERATIONS,
@@ -21,9 +23,23 @@ from tests.service.tracking.every_route import (
 from tests.service.tracking.people import allow, person
 from tests.serving import Client, new_tenant
 
+pytestmark = pytest.mark.usefixtures("signing")
 NAME = "team-a/live"
 WRITES = [operation for operation in OPERATIONS if not operation.reads]
 READS = [operation for operation in OPERATIONS if operation.reads]
+
+
+@pytest.fixture(scope="module")
+def signing() -> Iterator[None]:
+    """The store gives URLs as a bucket does, so that who is given one can be asked."""
+
+    async def signed(_: Folder, key: str, seconds: int) -> str:
+        return f"https://store.example/{key}?{SECRET}={seconds}"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Folder, "signs", True)
+        patch.setattr(Folder, "signed", signed)
+        yield
 
 
 @dataclass(frozen=True)
@@ -42,7 +58,7 @@ async def new_live(client: Client) -> Site:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def live(tracking: Client) -> Live:
+async def live(tracking: Client, signing: None) -> Live:
     """A site that is only read, whoever asks for whatever."""
     client = tracking.of(new_tenant())
     return Live(client, await new_live(client))
