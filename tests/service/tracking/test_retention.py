@@ -3,7 +3,14 @@
 import json
 from dataclasses import replace
 
+import pytest
+
+from libs.common.service import Running
+from services.tracking import workers
 from services.tracking.commands.collecting import collect
+from services.tracking.model.retention import Collected, Scope
+from services.tracking.store.condemned import leads
+from tests.service.registry.neighbours import know_tenant
 from tests.service.tracking.collecting import NOTHING, full_run, is_there, scope_of, would_go
 from tests.service.tracking.making import new_experiment, new_run
 from tests.serving import Client, new_tenant
@@ -88,3 +95,34 @@ async def test_another_tenant_and_another_workspace_keep_what_they_have(client: 
     await collect(client.running, replace(scope_of(client), workspace_id=7))
     assert await condemned(client) == []
     assert await is_there(client, run_id)
+
+
+async def test_the_background_collector_walks_over_tenants_whatever_befalls_one(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the platform's days, as nobody has said otherwise."""
+    other = client.of(new_tenant())
+    for each in (client, other):
+        await know_tenant(each)
+    late, soon = [await new_run(other) for _ in range(2)]
+    await other.post("runs/delete", {"run_id": late})
+    await age(other, days=client.running.settings.retention_days + 1)
+    await other.post("runs/delete", {"run_id": soon})
+
+    async def stumbling(running: Running, scope: Scope) -> Collected:
+        if scope.tenant_no == client.tenant.number:
+            raise RuntimeError("this tenant's fault")
+        return await collect(running, scope)
+
+    monkeypatch.setattr(workers, "collect", stumbling)
+    await workers._collect_all(client.running)
+    assert await condemned(other) == [late]
+
+
+async def test_of_two_processes_one_collects(client: Client) -> None:
+    database = client.running.database
+    async with database.transaction() as first, database.transaction() as second:
+        assert await leads(first)
+        assert not await leads(second)
+    async with database.transaction() as third:
+        assert await leads(third)
