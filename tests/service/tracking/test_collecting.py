@@ -176,6 +176,26 @@ async def test_nothing_is_removed_while_the_registry_does_not_hear(
     assert not await is_there(client, other)
 
 
+async def test_models_in_which_a_client_looks_for_a_runs_files_stay_too(
+    client: Client, registry: Client
+) -> None:
+    """What is registered as `runs:/<run>/<name>` lies in the model of that name that it made."""
+    run_id, other = await new_run(client), await new_run(client)
+    told, listed, foreign = [
+        await new_model(client, source_run_id=source) for source in (run_id, "", other)
+    ]
+    made = [{"model_id": listed, "step": 0}]
+    await client.post("runs/outputs", {"run_id": run_id, "models": made})
+    for model in (told, listed, foreign):
+        await upload(client, f"0/models/{model}/artifacts/model.bin", model.encode())
+    await version_of(registry, f"runs:/{run_id}/model", run_id=run_id)
+    for model in (told, listed, foreign):
+        await client.ask("DELETE", f"/api/2.0/mlflow/logged-models/{model}")
+    assert (await collected(client))["logged_models"] == 1
+    left = sorted(f"0/models/{model}/artifacts/model.bin" for model in (told, listed))
+    assert await stored(client) == left
+
+
 async def test_no_version_is_made_of_what_was_released_and_again_when_it_is_back(
     client: Client, registry: Client
 ) -> None:
