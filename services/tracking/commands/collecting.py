@@ -43,14 +43,20 @@ async def condemn(running: Running, scope: Scope) -> Collected:
 async def remove(running: Running, scope: Scope) -> Collected:
     """Remove what the registry has released, and then what is empty."""
     done = Collected()
-    for step in (_remove_run, _remove_model, _remove_experiment, _remove_points):
-        await _until_none(running, scope, step, done)
+    try:
+        for step in (_remove_run, _remove_model, _remove_experiment, _remove_points):
+            await _until_none(running, scope, step, done)
+    finally:
+        _count(done)
+    return done
+
+
+def _count(done: Collected) -> None:
     REMOVED.labels("run").inc(done.runs)
     REMOVED.labels("logged-model").inc(done.logged_models)
     REMOVED.labels("experiment").inc(done.experiments)
     REMOVED_POINTS.inc(done.points)
     REMOVED_BYTES.inc(done.bytes)
-    return done
 
 
 async def _until_none(running: Running, scope: Scope, step: Step, done: Collected) -> None:
