@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from libs.embedded import Parts, Progress, platform
+from tests.object_servers import S3, s3_server
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +39,10 @@ async def parts(
 def platform_environment(parts: Parts) -> dict[str, str]:
     """Every variable that a service of the platform under test reads."""
     return parts.environment
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def s3(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[S3]:
+    """An S3 server, started by the first test that asks for it."""
+    async with s3_server(tmp_path_factory.mktemp("s3")) as running:
+        yield running

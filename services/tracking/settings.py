@@ -6,8 +6,9 @@ import msgspec
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What tracking reads beyond what every service reads.
 
-    `artifact_store` is where artifacts lie: `file:///folder` or `s3://bucket/prefix`. What is left
-    empty of the `s3_…` is found as the AWS tools find it. `artifact_max_bytes` is the size of the
+    `artifact_store` is where artifacts lie: `file:///folder`, `s3://bucket/prefix`,
+    `az://container/prefix` or `gs://bucket/prefix`. What is left empty of the `s3_…`, `azure_…` and
+    `google_…` is found as the provider's own tools find it; `google_credentials` is a file. `artifact_max_bytes` is the size of the
     largest artifact that is taken, 0 where the store alone says. `artifact_grace_seconds` is how long
     bytes stay in the store after the last artifact that held them is gone or replaced.
     `retention_days` is how long deleted runs, logged models and experiments are kept before they are
@@ -21,6 +22,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     s3_region: str = ""
     s3_access_key_id: str = ""
     s3_secret_access_key: str = ""
+    azure_endpoint: str = ""
+    azure_account: str = ""
+    azure_key: str = ""
+    google_credentials: str = ""
     artifact_max_bytes: int = 0
     artifact_grace_seconds: float = 3600.0
     retention_days: int = 30

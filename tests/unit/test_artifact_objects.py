@@ -14,6 +14,7 @@ from libs.common.settings import SettingsError
 from services.tracking.artifacts.folder import Folder
 from services.tracking.artifacts.objects import MIB, ArtifactStore, Objects
 from services.tracking.artifacts.opening import open_store
+from services.tracking.settings import Settings
 
 
 @pytest.fixture
@@ -213,29 +214,39 @@ async def test_what_a_dead_upload_has_left_goes_with_its_key(root: Path) -> None
     assert files_below(root) == ["r/ab#1", "r/kept"]
 
 
-class Chosen:
+def chosen(artifact_store: str) -> Settings:
     """Settings of a store."""
-
-    s3_endpoint = "http://127.0.0.1:1"
-    s3_region = "eu-central-1"
-    s3_access_key_id = "id"
-    s3_secret_access_key = "secret"
-
-    def __init__(self, artifact_store: str) -> None:
-        self.artifact_store = artifact_store
+    return Settings(
+        artifact_store=artifact_store,
+        s3_endpoint="http://127.0.0.1:1",
+        s3_region="eu-central-1",
+        s3_access_key_id="id",
+        s3_secret_access_key="secret",
+        azure_account="account",
+        azure_key="c2VjcmV0",
+    )
 
 
 async def test_a_file_address_chooses_a_local_folder(tmp_path: Path) -> None:
-    store = open_store(Chosen((tmp_path / "with space").as_uri()))
+    store = open_store(chosen((tmp_path / "with space").as_uri()))
     await put(store, "a", b"1")
     assert (tmp_path / "with space/a").read_bytes() == b"1"
 
 
-def test_a_bucket_address_chooses_a_bucket() -> None:
-    assert isinstance(open_store(Chosen("s3://bucket/some/prefix")), Objects)
+@pytest.mark.parametrize("url", ["s3://bucket/some/prefix", "az://container", "gs://bucket/prefix"])
+def test_a_bucket_address_chooses_a_bucket(url: str) -> None:
+    assert isinstance(open_store(chosen(url)), Objects)
 
 
-@pytest.mark.parametrize("url", ["", "relative", "file://host/x", "file:", "s3://", "gs://b", "/x"])
+def test_credentials_that_are_not_there_are_named_at_the_start(tmp_path: Path) -> None:
+    settings = Settings(artifact_store="gs://b", google_credentials=str(tmp_path / "absent.json"))
+    with pytest.raises(SettingsError, match="cannot be opened"):
+        open_store(settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "relative", "file://host/x", "file:", "s3://", "ftp://b", "/x"]
+)
 def test_other_stores_are_refused_by_name(url: str) -> None:
     with pytest.raises(SettingsError, match="TRACKING_ARTIFACT_STORE"):
-        open_store(Chosen(url))
+        open_store(chosen(url))

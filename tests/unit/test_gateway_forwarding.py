@@ -217,3 +217,26 @@ async def test_a_fault_of_the_service_is_not_called_a_lack_of_it() -> None:
 
     with pytest.raises(ValueError, match="a fault"):
         await put(upstream, Uploading(1), Downloading())
+
+
+@pytest.mark.parametrize("url", ["https://ml.example/prefix", ""])
+async def test_only_the_gateway_says_where_clients_reach_it(url: str) -> None:
+    seen: list[Scope] = []
+
+    async def upstream(scope: Scope, _: Receive, send: Send) -> None:
+        seen.append(scope)
+        await answer(send)
+
+    await forward(
+        "tracking",
+        upstream,
+        scope((b"x-maestro-public-url", b"https://evil.example")),
+        Uploading(1),
+        Downloading(),
+        principal=b"signed",
+        silence_seconds=5.0,
+        request=OpenRequest(None),
+        public_url=url,
+    )
+    told = [value for name, value in seen[0]["headers"] if name == b"x-maestro-public-url"]
+    assert told == ([url.encode()] if url else [])

@@ -249,7 +249,8 @@ async def _joined(
             raise _no_upload(upload_id.hex)
         async for chunk in artifacts.read(found, 0, found.size):
             yield chunk
-        if time.monotonic() > renewed + _RENEW_SECONDS:
+        # Also after the last one: it may have been aborted at another process.
+        if part is parts[-1] or time.monotonic() > renewed + _RENEW_SECONDS:
             renewed = time.monotonic()
             async with running.database.transaction(tenant_no) as connection:
                 if not await part_uploads.lease(connection, tenant_no, upload_id, again=True):

@@ -26,6 +26,8 @@ CREATE TABLE artifacts (
     PRIMARY KEY (tenant_no, workspace_id, path),
     FOREIGN KEY (tenant_no, content_no) REFERENCES contents
 );
+-- Without it, each content that is freed would be looked for among all paths of its tenant.
+CREATE INDEX artifacts_of_content ON artifacts (tenant_no, content_no);
 
 -- An upload in parts, until it is complete and a day after; `subject`, `actor`, `scopes` and `epoch`
 -- are those of the principal that began it. Who composes it says so until `composing_until`.
