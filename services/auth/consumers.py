@@ -27,6 +27,7 @@ AUDITED: Final[tuple[Topic, ...]] = (
     tracking.WORKSPACES,
     registry.REGISTERED_MODELS,
     registry.MODEL_VERSIONS,
+    registry.SOURCES,
     registry.WORKSPACES,
 )
 

@@ -84,6 +84,7 @@ ROUTES: Final[Mapping[str, Route]] = {
     **{f"/api/maestro/v1/{kind}": Route("auth", kind) for kind in _AUTH},
     "/api/maestro/v1/experiments": Route("tracking", "experiments"),
     "/api/maestro/v1/runs": Route("tracking", "runs"),
+    "/api/maestro/v1/garbage": Route("tracking", "garbage"),
 }
 
 # Paths that are answered only as they stand, without anything behind them.

@@ -1,16 +1,19 @@
 """Events in: tracking's runs and logged models become the registry's read models of them.
 
 A fact carries the state and its version, and an older one changes nothing: late, doubled and
-redriven facts do no harm, and snapshots rebuild what was lost.
+redriven facts do no harm, and snapshots rebuild what was lost. Of what tracking is about to remove, the registry tells
+whether a version needs it.
 """
 
 from typing import Final
 
 from libs.common.contracts import tracking
+from libs.common.contracts.registry import SourceKept, SourceReleased
 from libs.common.events.envelope import Event
 from libs.common.events.outbox import UnitOfWork
 from libs.common.service import Subscription
 from services.registry.arrivals import ARRIVALS
+from services.registry.store import condemned
 
 _RUN: Final = """
 INSERT INTO known_runs AS k (tenant_no, run_id, workspace_id, experiment_id, artifact_uri,
@@ -21,6 +24,7 @@ SET workspace_id = excluded.workspace_id, experiment_id = excluded.experiment_id
     artifact_uri = excluded.artifact_uri, lifecycle_stage = excluded.lifecycle_stage,
     version = excluded.version
 WHERE k.version < excluded.version
+RETURNING true
 """
 _MODEL: Final = """
 INSERT INTO known_models AS k (tenant_no, model_id, workspace_id, experiment_id, name,
@@ -32,14 +36,22 @@ SET workspace_id = excluded.workspace_id, experiment_id = excluded.experiment_id
     source_run_id = excluded.source_run_id, lifecycle_stage = excluded.lifecycle_stage,
     version = excluded.version
 WHERE k.version < excluded.version
+RETURNING true
 """
+_FORGET_RUN: Final = "DELETE FROM known_runs WHERE tenant_no = $1 AND run_id = $2"
+_FORGET_MODEL: Final = "DELETE FROM known_models WHERE tenant_no = $1 AND model_id = $2"
 _DELETED: Final = "deleted"
 
 
 async def on_run(work: UnitOfWork, event: Event) -> None:
     """A run as it stands now."""
+    await _learn_run(work, event)
+
+
+async def _learn_run(work: UnitOfWork, event: Event) -> bool:
+    """Keep a run's state; False for one that is older than what is known."""
     run: tracking.Run = event.fact.run
-    await work.connection.execute(
+    learnt = await work.connection.fetchval(
         _RUN,
         event.tenant_no,
         run.run_id,
@@ -50,13 +62,19 @@ async def on_run(work: UnitOfWork, event: Event) -> None:
         event.version,
     )
     ARRIVALS.heard(event.tenant_no, run.run_id)
+    return bool(learnt)
 
 
 async def on_logged_model(work: UnitOfWork, event: Event) -> None:
     """A logged model as it stands now; a deleted one is kept as such, against late facts."""
+    await _learn_model(work, event)
+
+
+async def _learn_model(work: UnitOfWork, event: Event) -> bool:
+    """Keep a logged model's state; False for one that is older than what is known."""
     model: tracking.LoggedModel = event.fact.model
     deleted = isinstance(event.fact, tracking.LoggedModelDeleted)
-    await work.connection.execute(
+    learnt = await work.connection.fetchval(
         _MODEL,
         event.tenant_no,
         model.model_id,
@@ -70,6 +88,48 @@ async def on_logged_model(work: UnitOfWork, event: Event) -> None:
         event.version,
     )
     ARRIVALS.heard(event.tenant_no, model.model_id)
+    return bool(learnt)
+
+
+async def on_run_restored(work: UnitOfWork, event: Event) -> None:
+    """A run that is active again may have versions again."""
+    await on_run(work, event)
+    run: tracking.Run = event.fact.run
+    await condemned.lift(work.connection, event.tenant_no, run.run_id, event.version)
+
+
+async def on_run_condemned(work: UnitOfWork, event: Event) -> None:
+    """A run is about to be removed."""
+    if await _learn_run(work, event):
+        await _answer(work, event, event.fact.run.run_id, [])
+
+
+async def on_run_removed(work: UnitOfWork, event: Event) -> None:
+    """A run is gone: it stays condemned, and nothing else is known of it."""
+    await work.connection.execute(_FORGET_RUN, event.tenant_no, event.fact.run.run_id)
+
+
+async def on_model_condemned(work: UnitOfWork, event: Event) -> None:
+    """A logged model is about to be removed."""
+    fact: tracking.LoggedModelCondemned = event.fact
+    if await _learn_model(work, event):
+        await _answer(work, event, fact.model.model_id, fact.runs)
+
+
+async def on_model_removed(work: UnitOfWork, event: Event) -> None:
+    """A logged model is gone."""
+    await work.connection.execute(_FORGET_MODEL, event.tenant_no, event.fact.model.model_id)
+
+
+async def _answer(work: UnitOfWork, event: Event, source: str, runs: list[str]) -> None:
+    """Tell whether a condemned source is needed; where it is not, it never will be."""
+    tenant_no = event.tenant_no
+    await condemned.lock_sources(work.connection, tenant_no, [source, *runs])
+    if await condemned.is_needed(work.connection, tenant_no, source, runs):
+        work.record(SourceKept(version=event.version, source=source))
+        return
+    await condemned.condemn(work.connection, tenant_no, source, event.version)
+    work.record(SourceReleased(version=event.version, source=source))
 
 
 RUNS: Final = Subscription(
@@ -79,7 +139,9 @@ RUNS: Final = Subscription(
         tracking.RunCreated: on_run,
         tracking.RunChanged: on_run,
         tracking.RunDeleted: on_run,
-        tracking.RunRestored: on_run,
+        tracking.RunRestored: on_run_restored,
+        tracking.RunCondemned: on_run_condemned,
+        tracking.RunRemoved: on_run_removed,
         tracking.RunSnapshot: on_run,
     },
 )
@@ -90,6 +152,8 @@ LOGGED_MODELS: Final = Subscription(
         tracking.LoggedModelCreated: on_logged_model,
         tracking.LoggedModelChanged: on_logged_model,
         tracking.LoggedModelDeleted: on_logged_model,
+        tracking.LoggedModelCondemned: on_model_condemned,
+        tracking.LoggedModelRemoved: on_model_removed,
         tracking.LoggedModelSnapshot: on_logged_model,
     },
 )

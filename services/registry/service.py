@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from libs.common.access.hearing import ACCESS_CHANGES
-from libs.common.contracts.registry import MODEL_VERSIONS, REGISTERED_MODELS, WORKSPACES
+from libs.common.contracts.registry import MODEL_VERSIONS, REGISTERED_MODELS, SOURCES, WORKSPACES
 from libs.common.leaving import TABLE, WHY_PLATFORM, WORKSPACES_LEAVE
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
@@ -18,7 +18,7 @@ SERVICE: Final = Service(
     name="registry",
     settings=None,
     api=api,
-    publishes=(REGISTERED_MODELS, MODEL_VERSIONS, WORKSPACES),
+    publishes=(REGISTERED_MODELS, MODEL_VERSIONS, SOURCES, WORKSPACES),
     subscriptions=(KNOWN_TENANTS, ACCESS_CHANGES, RUNS, LOGGED_MODELS, WORKSPACES_LEAVE),
     workers=(clear_workspaces,),
     migrations=Path(__file__).with_name("migrations"),
@@ -31,6 +31,7 @@ SERVICE: Final = Service(
         "retired_names": "tenant",
         "known_runs": "tenant",
         "known_models": "tenant",
+        "condemned_sources": "tenant",
         TABLE: WHY_PLATFORM,
     },
     peers=("auth", "tracking"),

@@ -1,6 +1,7 @@
 """Events in: versions of the registry, changes of experiments elsewhere, plans and revocations.
 
-The registry's versions leave a tag on the logged models they were made of. A fact carries the
+The registry's versions leave a tag on the logged models they were made of, and keep these and their
+runs from being removed; the registry also answers of what is about to be. A fact carries the
 version's state and count, and an older one changes nothing: late, doubled and redriven facts do no
 harm.
 """
@@ -16,20 +17,26 @@ from libs.common.service import Running, Subscription
 from services.tracking.commands.logged_models import keep_versions_tag
 from services.tracking.known import Governing
 from services.tracking.model.logged_models import known_uuid
+from services.tracking.model.runs import known_run_uuids
 from services.tracking.state import state_of
+from services.tracking.store.condemned import answered
 from services.tracking.store.logged_models import to_change
 from services.tracking.store.part_uploads import drop_of_actor
 
 _LEARN: Final = """
-INSERT INTO model_versions AS v (tenant_no, workspace_id, name, number, model_id, version, gone)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO model_versions AS v (tenant_no, workspace_id, name, number, model_id, run_id, version,
+                                 gone)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (tenant_no, workspace_id, name, number) DO UPDATE
-SET model_id = excluded.model_id, version = excluded.version, gone = excluded.gone
+SET model_id = excluded.model_id, run_id = excluded.run_id, version = excluded.version,
+    gone = excluded.gone
 WHERE v.version < excluded.version
 RETURNING true
 """
-
-
+# It was kept for a version that is gone.
+_ASK_AGAIN: Final = """
+DELETE FROM condemned WHERE tenant_no = $1 AND id = ANY($2::uuid[]) AND state = 'kept'
+"""
 _LEARN_PLAN: Final = """
 INSERT INTO tenant_plans AS p (tenant_no, plan, version) VALUES ($1, $2, $3)
 ON CONFLICT (tenant_no) DO UPDATE SET plan = excluded.plan, version = excluded.version
@@ -63,16 +70,23 @@ REVOCATIONS: Final = Subscription(
 async def on_model_version(work: UnitOfWork, event: Event) -> None:
     """A registered version as it stands now, and the tag of the model it was made of."""
     told: registry.ModelVersion = event.fact.model_version
-    model_id = known_uuid(told.model_id)
-    if model_id is None:
+    model_id, run_id = known_uuid(told.model_id), next(iter(known_run_uuids([told.run_id])), None)
+    if model_id is None and run_id is None:
         return
     # The model before the version: requests lock the model, then read what is known of it.
-    model = await to_change(work.connection, event.tenant_no, told.workspace_id, model_id)
+    model = (
+        None
+        if model_id is None
+        else await to_change(work.connection, event.tenant_no, told.workspace_id, model_id)
+    )
+    gone = isinstance(event.fact, registry.ModelVersionDeleted)
     learnt = await work.connection.fetchval(
         _LEARN,
-        *(event.tenant_no, told.workspace_id, told.name, told.number, model_id, event.version),
-        isinstance(event.fact, registry.ModelVersionDeleted),
+        *(event.tenant_no, told.workspace_id, told.name, told.number, model_id, run_id),
+        *(event.version, gone),
     )
+    if learnt and gone:
+        await work.connection.execute(_ASK_AGAIN, event.tenant_no, [model_id, run_id])
     if learnt and model is not None:
         await keep_versions_tag(work, model)
 
@@ -86,6 +100,33 @@ MODEL_VERSIONS: Final = Subscription(
         registry.ModelVersionTransitioned: on_model_version,
         registry.ModelVersionDeleted: on_model_version,
         registry.ModelVersionSnapshot: on_model_version,
+    },
+)
+
+
+async def on_source_released(work: UnitOfWork, event: Event) -> None:
+    """No version needs a run or logged model, and none will: it may be removed."""
+    await _answered(work, event, "released")
+
+
+async def on_source_kept(work: UnitOfWork, event: Event) -> None:
+    """A version needs a run or logged model, of which nothing was heard here yet."""
+    await _answered(work, event, "kept")
+
+
+async def _answered(work: UnitOfWork, event: Event, state: str) -> None:
+    source: str = event.fact.source
+    stored = known_uuid(source) or next(iter(known_run_uuids([source])), None)
+    if stored is not None:
+        await answered(work.connection, event.tenant_no, stored, event.version, state)
+
+
+SOURCES: Final = Subscription(
+    name="sources",
+    topics=(registry.SOURCES,),
+    handlers={
+        registry.SourceReleased: on_source_released,
+        registry.SourceKept: on_source_kept,
     },
 )
 

@@ -9,7 +9,13 @@ from libs.common.leaving import TABLE, WHY_PLATFORM, WORKSPACES_LEAVE
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
-from services.tracking.consumers import EXPERIMENT_CHANGES, MODEL_VERSIONS, PLANS, REVOCATIONS
+from services.tracking.consumers import (
+    EXPERIMENT_CHANGES,
+    MODEL_VERSIONS,
+    PLANS,
+    REVOCATIONS,
+    SOURCES,
+)
 from services.tracking.queries.snapshots import (
     EXPERIMENT_SNAPSHOT,
     LOGGED_MODEL_SNAPSHOT,
@@ -17,7 +23,7 @@ from services.tracking.queries.snapshots import (
 )
 from services.tracking.settings import Settings
 from services.tracking.state import open_state
-from services.tracking.workers import clear_workspaces, sweep_contents
+from services.tracking.workers import clear_workspaces, collect_garbage, sweep_contents
 
 _TENANT_TABLES: Final = (
     *("experiment_counters", "experiments", "experiment_tags", "runs", "params", "run_tags"),
@@ -25,8 +31,8 @@ _TENANT_TABLES: Final = (
     *("datasets", "inputs", "input_tags", "run_models"),
     *("logged_models", "logged_model_params", "logged_model_tags", "model_versions"),
     *("tenant_plans", "run_usage", "artifact_usage"),
-    "run_ancestry",
     *("contents", "artifacts", "part_uploads", "parts"),
+    *("run_ancestry", "experiment_retention", "condemned", "leftover_points"),
 )
 _PLATFORM_TABLES: Final = {
     TABLE: WHY_PLATFORM,
@@ -43,12 +49,13 @@ SERVICE: Final = Service(
         KNOWN_TENANTS,
         ACCESS_CHANGES,
         MODEL_VERSIONS,
+        SOURCES,
         EXPERIMENT_CHANGES,
         PLANS,
         REVOCATIONS,
         WORKSPACES_LEAVE,
     ),
-    workers=(clear_workspaces, sweep_contents),
+    workers=(clear_workspaces, sweep_contents, collect_garbage),
     migrations=Path(__file__).with_name("migrations"),
     tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), **_PLATFORM_TABLES},
     peers=("auth", "registry"),

@@ -11,6 +11,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `google_…` is found as the provider's own tools find it; `google_credentials` is a file. `artifact_max_bytes` is the size of the
     largest artifact that is taken, 0 where the store alone says. `artifact_grace_seconds` is how long
     bytes stay in the store after the last artifact that held them is gone or replaced.
+    `retention_days` is how long deleted runs, logged models and experiments are kept before they are
+    removed for good, 0 for ever; an experiment may have a rule of its own.
     `presigned_downloads` says that clients reach the store's endpoint themselves: they are given URLs
     of it that end after 300 seconds.
     """
@@ -26,4 +28,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     google_credentials: str = ""
     artifact_max_bytes: int = 0
     artifact_grace_seconds: float = 3600.0
+    retention_days: int = 30
     presigned_downloads: bool = False

@@ -1,16 +1,25 @@
-"""Background work of tracking: deleted workspaces are cleared, contents that nobody holds freed."""
+"""Background work of tracking: deleted workspaces are cleared, contents that nobody holds freed,
+and what is past its time removed.
+"""
 
 import asyncio
+from dataclasses import asdict
 from typing import Final
 
 from libs.common.errors import Refusal
 from libs.common.leaving import clear_for_ever
 from libs.common.service import Running
 from libs.common.telemetry.logs import logger
+from services.tracking.commands.collecting import collect
 from services.tracking.commands.contents import free_contents
 from services.tracking.commands.workspaces import cleared, sweep
+from services.tracking.model.retention import Scope
+from services.tracking.queries.retention import tenants
+from services.tracking.store.condemned import leads
 
 SWEEP_SECONDS: Final = 180.0
+COLLECT_SECONDS: Final = 300.0
+COLLECTOR: Final = "maestro-collector"
 _log = logger(__name__)
 
 
@@ -30,3 +39,33 @@ async def sweep_contents(running: Running) -> None:
         else:
             if freed.objects:
                 _log.info("contents_freed", objects=freed.objects, bytes=freed.bytes)
+
+
+async def collect_garbage(running: Running) -> None:
+    """Remove for good what is past its time, tenant by tenant; one process at a time; forever."""
+    while True:
+        await asyncio.sleep(COLLECT_SECONDS)
+        try:
+            async with running.database.transaction() as connection:
+                if await leads(connection):
+                    await _collect_all(running)
+        except Refusal as problem:
+            _log.warning("garbage_not_collected", error=problem.message)
+
+
+async def _collect_all(running: Running) -> None:
+    for tenant_no, tenant in await tenants(running.database):
+        scope = Scope(
+            tenant=tenant,
+            tenant_no=tenant_no,
+            subject=COLLECTOR,
+            workspace_id=None,
+            default_days=running.settings.retention_days,
+        )
+        try:
+            done = await collect(running, scope)
+        except Exception:  # noqa: BLE001 - a fault of one tenant must not keep all that others have
+            _log.exception("garbage_not_collected", tenant=tenant)
+        else:
+            if done.anything:
+                _log.info("garbage_collected", tenant=tenant, **asdict(done))

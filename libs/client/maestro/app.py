@@ -7,10 +7,12 @@ import typer
 
 from maestro.commands import (
     access,
+    garbage,
     grants,
     invitations,
     login,
     members,
+    retention,
     roles,
     runs,
     service_accounts,
@@ -32,6 +34,7 @@ GROUPS = (
     (access, "access", "Who may do what, and why."),
     (workspaces, "workspaces", "Places for work that is kept apart."),
     (runs, "runs", "Continue a run from one of its steps."),
+    (retention, "retention", "How long an experiment keeps what is deleted."),
 )
 
 
@@ -59,6 +62,7 @@ def application(env: Mapping[str, str]) -> typer.Typer:
         context.obj = Session(env, profile, workspace, Output(as_json=json))
 
     login.add_to(app)
+    garbage.add_to(app)
     for module, name, text in GROUPS:
         group = typer.Typer(help=text, no_args_is_help=True)
         module.add_to(group)

@@ -112,6 +112,23 @@ class ModelVersionSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     model_version: ModelVersion
 
 
+class SourceReleased(msgspec.Struct, frozen=True, kw_only=True):
+    """No version needs a condemned run or logged model, and none will be made of it.
+
+    `version` is that of its condemnation: one that was brought back since is not released.
+    """
+
+    version: int
+    source: str
+
+
+class SourceKept(msgspec.Struct, frozen=True, kw_only=True):
+    """A version needs a condemned run or logged model; `version` is that of its condemnation."""
+
+    version: int
+    source: str
+
+
 class WorkspaceCleared(msgspec.Struct, frozen=True, kw_only=True):
     """A deleted workspace's registered models have moved to the default one, or are put away."""
 
@@ -121,6 +138,10 @@ class WorkspaceCleared(msgspec.Struct, frozen=True, kw_only=True):
 
 def _workspace_key(fact: WorkspaceCleared) -> str:
     return str(fact.workspace_id)
+
+
+def _source_key(fact: SourceReleased) -> str:
+    return fact.source
 
 
 def _model_key(fact: RegisteredModelCreated) -> str:
@@ -154,3 +175,6 @@ MODEL_VERSIONS: Final = Topic(
     _version_key,
 )
 WORKSPACES: Final = Topic("registry.workspace.v1", {"cleared": WorkspaceCleared}, _workspace_key)
+SOURCES: Final = Topic(
+    "registry.source.v1", {"released": SourceReleased, "kept": SourceKept}, _source_key
+)

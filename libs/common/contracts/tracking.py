@@ -50,6 +50,13 @@ class ExperimentRestored(msgspec.Struct, frozen=True, kw_only=True):
     experiment: Experiment
 
 
+class ExperimentRemoved(msgspec.Struct, frozen=True, kw_only=True):
+    """A deleted experiment in which nothing was left is gone for good, and its name is free."""
+
+    version: int
+    experiment: Experiment
+
+
 class ExperimentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """An experiment as it stands, told again on request."""
 
@@ -97,6 +104,20 @@ class RunDeleted(msgspec.Struct, frozen=True, kw_only=True):
 
 class RunRestored(msgspec.Struct, frozen=True, kw_only=True):
     """A deleted run is active again."""
+
+    version: int
+    run: Run
+
+
+class RunCondemned(msgspec.Struct, frozen=True, kw_only=True):
+    """A deleted run is past its time: it is removed when the registry says that it may be."""
+
+    version: int
+    run: Run
+
+
+class RunRemoved(msgspec.Struct, frozen=True, kw_only=True):
+    """A run is gone for good, with what was logged into it and its artifacts."""
 
     version: int
     run: Run
@@ -161,6 +182,24 @@ class LoggedModelDeleted(msgspec.Struct, frozen=True, kw_only=True):
     model: LoggedModel
 
 
+class LoggedModelCondemned(msgspec.Struct, frozen=True, kw_only=True):
+    """A deleted model is past its time: it is removed when the registry says that it may be.
+
+    `runs` are those that made it: what is registered as `runs:/<run>/<name>` may lie in it.
+    """
+
+    version: int
+    model: LoggedModel
+    runs: list[str] = []
+
+
+class LoggedModelRemoved(msgspec.Struct, frozen=True, kw_only=True):
+    """A logged model is gone for good, with its artifacts."""
+
+    version: int
+    model: LoggedModel
+
+
 class LoggedModelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A logged model as it stands, told again on request."""
 
@@ -214,6 +253,7 @@ EXPERIMENTS: Final = Topic(
         "changed": ExperimentChanged,
         "deleted": ExperimentDeleted,
         "restored": ExperimentRestored,
+        "removed": ExperimentRemoved,
         "snapshot": ExperimentSnapshot,
     },
     _experiment_key,
@@ -225,6 +265,8 @@ RUNS: Final = Topic(
         "changed": RunChanged,
         "deleted": RunDeleted,
         "restored": RunRestored,
+        "condemned": RunCondemned,
+        "removed": RunRemoved,
         "details-logged": RunDetailsLogged,
         "snapshot": RunSnapshot,
     },
@@ -236,6 +278,8 @@ LOGGED_MODELS: Final = Topic(
         "created": LoggedModelCreated,
         "changed": LoggedModelChanged,
         "deleted": LoggedModelDeleted,
+        "condemned": LoggedModelCondemned,
+        "removed": LoggedModelRemoved,
         "snapshot": LoggedModelSnapshot,
     },
     _model_key,

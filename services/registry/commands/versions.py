@@ -14,9 +14,10 @@ from services.registry.commands import facts, origins
 from services.registry.commands.models import locked
 from services.registry.commands.origins import Claim
 from services.registry.model import names, stages
-from services.registry.model.entries import Model, Version
+from services.registry.model.entries import Model, Origin, Version
+from services.registry.model.sources import being_removed
 from services.registry.queries import versions as answers
-from services.registry.store import models, versions
+from services.registry.store import condemned, models, versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ async def create(
         if taken is None:
             raise missing
         insist(principal, permission, new.name, taken.owner, missing=missing)
+        await _insist_stays(work.connection, principal, origin)
         version = await versions.add(
             work.connection,
             principal,
@@ -151,6 +153,15 @@ async def delete(
             model.version += 1
             work.record(facts.model_changed(model))
         await models.touch(work.connection, principal, model)
+
+
+async def _insist_stays(connection: Connection, principal: Principal, origin: Origin) -> None:
+    """Refuse what tracking is about to remove, of which the registry has said that it may be."""
+    named = [origin.run_id, origin.logged_model_id]
+    await condemned.lock_sources(connection, principal.tenant_no, named)
+    gone = await condemned.condemned_among(connection, principal.tenant_no, named)
+    if gone is not None:
+        raise being_removed(gone)
 
 
 def _record_move(work: UnitOfWork, version: Version, *, former: str) -> None:

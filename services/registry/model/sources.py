@@ -121,6 +121,14 @@ def from_prompt(source: str) -> Refusal:
     )
 
 
+def being_removed(source: str) -> Refusal:
+    """The run or logged model behind a source is past its time: its files may be gone any moment."""
+    return invalid(
+        f"No version can be made of '{source}': it was deleted and is being removed for good. Restore"
+        " it first."
+    )
+
+
 def check_prompt_source(source: str) -> None:
     """Refuse a prompt's source: prompts have no files, only the client's placeholders."""
     if source not in PROMPT_PLACEHOLDERS:

@@ -9,6 +9,7 @@ from services.tracking.api import (
     artifacts,
     experiments,
     forks,
+    garbage,
     graphql,
     logged_models,
     logging,
@@ -16,6 +17,7 @@ from services.tracking.api import (
     owners,
     pages,
     presigned,
+    retention,
     runs,
     server,
     workspaces,
@@ -29,4 +31,5 @@ def api(running: Running) -> ASGIApp:
     files = (artifacts, artifact_uploads, presigned)
     for module in (*of_mlflow, *files, graphql, pages):
         routes.include(module.routes)
-    return application(running, routes, [owners.router, forks.router])
+    routers = [owners.router, forks.router, retention.router, garbage.router]
+    return application(running, routes, routers)

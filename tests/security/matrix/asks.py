@@ -251,6 +251,13 @@ OWNERS: Final[dict[str, Ask]] = {
     "put_experiment_owner": Ask(
         "act", f"{OURS}/experiments/<experiment>/owner", body={"subject": "<member>"}
     ),
+    "get_retention": Ask("read", f"{OURS}/experiments/<experiment>/retention"),
+    "put_retention": Ask(
+        "act", f"{OURS}/experiments/<experiment>/retention", body={"deleted_days": 9}
+    ),
+    "delete_retention": Ask("act", f"{OURS}/experiments/<experiment>/retention"),
+    "show_garbage": Ask("own", f"{OURS}/garbage"),
+    "collect_garbage": Ask("own", f"{OURS}/garbage/collect", body={}),
     "fork_run": Ask("act", f"{OURS}/runs/<run>/fork", body={"step": 0}),
     "get_model_owner": Ask("read", f"{OURS}/models/<model>/owner"),
     "set_model_owner": Ask("act", f"{OURS}/models/<model>/owner", body={"subject": "<member>"}),

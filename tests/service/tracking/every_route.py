@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from libs.common.access.permissions import PERMISSIONS
 from libs.common.http.calling import Reply
 from services.tracking.api import pages
 from services.tracking.service import SERVICE
@@ -140,6 +141,9 @@ SENT: Final[dict[str, dict[str, Any]]] = {
     "get_experiment_owner": {},
     "put_experiment_owner": {"subject": SOMEBODY},
     "fork_run": {"step": 0},
+    "get_retention": {},
+    "put_retention": {"deleted_days": 9},
+    "delete_retention": {},
 }
 _IN_PATHS: Final = {
     "{model_id}": "{model}",
@@ -151,7 +155,7 @@ _IN_PATHS: Final = {
 
 
 def operations() -> list[Operation]:
-    """Every route that takes a principal, once."""
+    """Every route about an experiment or what lies in it, once."""
     (surface,) = surfaces([SERVICE])
     found = [
         Operation(route.method, route.paths[0], route.permission, route.name)
@@ -166,7 +170,8 @@ def operations() -> list[Operation]:
             (method,) = route.methods  # type: ignore[attr-defined]
             declared = route.openapi_extra["x-permission"]  # type: ignore[attr-defined]
             name = route.name  # type: ignore[attr-defined]
-            found.append(Operation(method, route.path, declared, name))  # type: ignore[attr-defined]
+            if PERMISSIONS[declared].kind == "experiment":
+                found.append(Operation(method, route.path, declared, name))  # type: ignore[attr-defined]
     return found
 
 

@@ -99,7 +99,7 @@ async def test_a_viewer_reads(live: Live, operation: Operation) -> None:
     reply = await asked(person(live.client, "viewer"), operation, live.site)
     assert reply.status == 200
     shown = {"get_experiment_owner": b"tester", "list_artifacts": b"file.txt"}
-    shown |= {"list_run_artifacts": b"file.txt"}
+    shown |= {"list_run_artifacts": b"file.txt", "get_retention": b"deleted_days"}
     assert shown.get(operation.name, SECRET.encode()) in reply.body
 
 
