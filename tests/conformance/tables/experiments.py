@@ -263,7 +263,10 @@ _SEARCH_GET = Table(
     extra=[
         case(
             "orders repeated",
-            get("experiments/search", "max_results=2&order_by=name&order_by=creation_time"),
+            get(
+                "experiments/search",
+                "max_results=2&order_by=name&order_by=creation_time&filter=name%20LIKE%20%27$mark%25%27",
+            ),
         ),
         case(
             "only deleted",

@@ -45,7 +45,6 @@ _METRIC = Table(
     good={"run_id": "$run", **_POINT},
     fields=[
         RUN_ID,
-        Field("run_uuid"),
         Field("key", limit=250),
         Field("value", NUMBER),
         Field("timestamp", INTEGER),
@@ -98,7 +97,7 @@ _PARAM = Table(
     "POST",
     "2.0/mlflow/runs/log-parameter",
     good={"run_id": "$run", "key": "$new", "value": "1"},
-    fields=[RUN_ID, Field("run_uuid"), Field("key", limit=250), Field("value", limit=6000)],
+    fields=[RUN_ID, Field("key", limit=250), Field("value", limit=6000)],
     before=_BEFORE,
     extra=[
         *ids("runs/log-parameter", key="p", value="1"),
@@ -124,7 +123,7 @@ _SET_TAG = Table(
     "POST",
     "2.0/mlflow/runs/set-tag",
     good={"run_id": "$run", "key": "t", "value": "1"},
-    fields=[RUN_ID, Field("run_uuid"), Field("key", limit=250), Field("value", limit=8000)],
+    fields=[RUN_ID, Field("key", limit=250), Field("value", limit=8000)],
     before=_BEFORE,
     extra=[
         *ids("runs/set-tag", key="t", value="1"),
