@@ -68,7 +68,8 @@ def _invalid(start: str) -> Callable[[Any], bool]:
 
 def _refused_search(answer: Any) -> bool:
     about = re.compile(
-        "filter|order_by|page token|comparator|comparison|attribute|clause|quoted string", re.IGNORECASE
+        "filter|order_by|page token|comparator|comparison|attribute|clause|quoted string",
+        re.IGNORECASE,
     )
     return _code("INVALID_PARAMETER_VALUE")(answer) and bool(
         about.search(answer["body"]["message"])
