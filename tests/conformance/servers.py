@@ -18,8 +18,8 @@ from tests.deployments import deployed
 from tests.load.peer import Peer, make_database
 
 NAME: Final = "conformance"
-# One worker answers as four do, and starts sooner.
-_OPTIONS: Final = ("--workers", "1")
+# Two workers answer as four do, and start sooner.
+_OPTIONS: Final = ("--workers", "2")
 # Where both servers go on counting their experiments, so that an id is no number met by chance.
 FIRST_EXPERIMENT: Final = 7_000_001
 

@@ -162,6 +162,16 @@ WANTED: Final = (
         cases=r".*(\.\.|%00|\./|C:).*",
     ),
     Wanted(
+        "A place for artifacts of the client's choice",
+        "MLflow lets a client name any place for an experiment's artifacts, and serves what lies"
+        " there. Ours lie where the platform keeps a tenant's artifacts; with workspaces MLflow"
+        " refuses it too.",
+        _any,
+        _invalid("artifact_location cannot be specified"),
+        operations="POST 2.0/mlflow/experiments/create",
+        cases="artifact_location .*",
+    ),
+    Wanted(
         "Artifacts lie under what exists",
         "MLflow stores any bytes at any path, of runs that are deleted or that nobody has. We store"
         " only below the artifact URI of a live run or logged model: permission is asked of it, and"

@@ -54,6 +54,16 @@ _CREATE = Table(
         ),
         case("a tag that climbs", experiment(tags=[{"key": "../a", "value": ""}])),
         case("a tag of odd characters", experiment(tags=[{"key": "a!b", "value": ""}])),
+        *(
+            case(f"artifact_location {given!r}", experiment(artifact_location=given))
+            for given in (
+                "s3://bucket/x",
+                "mlflow-artifacts:/x",
+                "relative",
+                "file:///tmp/x",
+                "x#y",
+            )
+        ),
         case("a name with NUL", post("experiments/create", {"name": "$new\0"})),
         case("a name of spaces", post("experiments/create", {"name": "  $new "})),
         case(
