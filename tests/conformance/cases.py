@@ -128,12 +128,14 @@ def _turn(operation: Operation, place: int) -> str:
 
 
 def _prefixed(requests: Sequence[Request], prefix: str) -> tuple[Request, ...]:
-    return tuple(
-        request
-        if request.path.startswith("/")
-        else replace(request, path=f"{_for(request, prefix)}/{request.path}")
-        for request in requests
-    )
+    return tuple(under(request, prefix) for request in requests)
+
+
+def under(request: Request, prefix: str) -> Request:
+    """A request with a prefix put before its path, unless that is a whole one."""
+    if request.path.startswith("/"):
+        return request
+    return replace(request, path=f"{_for(request, prefix)}/{request.path}")
 
 
 def _for(request: Request, prefix: str) -> str:

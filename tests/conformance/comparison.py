@@ -44,8 +44,9 @@ UNORDERED: Final[Mapping[str, str]] = {
 }
 # A name that a server makes up for a run or logged model which was given none.
 _MADE_UP: Final = re.compile(r"\b[a-z]+-[a-z]+-\d{1,4}\b")
-# Ids that a server gives: run, logged model, and experiments by where both start to count.
-_ID: Final = re.compile(r"\bm-[0-9a-f]{32}\b|\b[0-9a-f]{32}\b|\b7000\d{3}\b")
+# Ids that a server gives: run, logged model, and experiments by where both start to count; not
+# those that the cases make up.
+_ID: Final = re.compile(r"\b(m-)?(?!0123456789abcdef)[0-9a-f]{32}\b|\b7000\d{3}\b")
 _LONG: Final = 400
 ABSENT: Final = "absent"
 
@@ -61,12 +62,16 @@ class Ids:
         """Whether two texts are the same but for ids that stand for each other."""
         if _ID.sub("<id>", theirs) != _ID.sub("<id>", ours):
             return False
-        pairs = zip(_ID.findall(theirs), _ID.findall(ours), strict=True)
+        pairs = zip(_ids_in(theirs), _ids_in(ours), strict=True)
         return False not in [self._are_one(one, other) for one, other in pairs]
 
     def _are_one(self, theirs: str, ours: str) -> bool:
         known = self.ours.setdefault(theirs, ours), self.theirs.setdefault(ours, theirs)
         return known == (ours, theirs)
+
+
+def _ids_in(text: str) -> list[str]:
+    return [found[0] for found in _ID.finditer(text)]
 
 
 def comparable(answer: Answer) -> Any:

@@ -30,6 +30,13 @@ ODD: Final[Mapping[str, Sequence[Any]]] = {
     OBJECT: ({}, "x", 5, []),
     CHOICE: ("NO_SUCH", 1, 99, "1", True, [1], "", 1.0, 1.5),
 }
+# What is sent in place of a value inside a list, where the reader is the same one.
+INNER: Final[Mapping[str, Sequence[Any]]] = {
+    TEXT: ("", 12),
+    INTEGER: ("12", "x", 1.5, True),
+    NUMBER: ("1.5", "NaN", "x", True, 10**400),
+    LIST: ([], "x", [5]),
+}
 _BARE: Final = {NUMBER: ("NaN", "Infinity", "-Infinity", "1e999"), INTEGER: ("NaN", "1e999")}
 _IN_QUERY: Final[Mapping[str, Sequence[str]]] = {
     TEXT: ("", "%00", "%F0%9F%98%80", "a+b"),
@@ -153,11 +160,12 @@ def _of_body(table: Table) -> Iterator[Case]:
 
 def _of_field(table: Table, each: Field, case: Any, raw: Any) -> Iterator[Case]:
     name, good = each.path, table.good
+    inside = "." in name
     if _has(good, name) and not each.bounds:
         yield case(f"{name} missing", _without(good, name))
     if not each.bounds:
         yield case(f"{name} null", _with(good, name, None))
-    for odd in ODD[each.kind]:
+    for odd in (INNER if inside else ODD)[each.kind]:
         if each.bounds and not odd:
             continue
         shown = json.dumps(odd)
@@ -173,12 +181,13 @@ def _of_field(table: Table, each: Field, case: Any, raw: Any) -> Iterator[Case]:
         value = _at(good, name)
         camel = f"{name.removesuffix(last)}{_camel(last)}"
         yield case(f"{name} in camel case", _with(_without(good, name), camel, value))
-        yield case(f"{name} in both spellings", _with(good, camel, value))
+        if not inside:
+            yield case(f"{name} in both spellings", _with(good, camel, value))
 
 
 def _sized(each: Field, size: int) -> Any:
     if each.filling == "$new":
-        return "$new" + "x" * (size - NEW_LENGTH)
+        return "x" * (size - NEW_LENGTH) + "$new"
     if each.kind == TEXT:
         return each.filling * size
     return [json.loads(json.dumps(each.filling).replace("$i", str(i))) for i in range(size)]

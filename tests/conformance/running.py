@@ -42,6 +42,11 @@ class Talk:
         theirs, ours = map(comparable, answers)
         return differences(theirs, ours, self.ids), [theirs, ours]
 
+    def know(self, name: str, value: str) -> None:
+        """What a name stands for until an answer gives it."""
+        for side in self.sides:
+            side.known[name] = value
+
 
 def talk(pair: Pair) -> Talk:
     """A conversation that has not begun, with a `$mark` that no other one has."""

@@ -18,7 +18,7 @@ from tests.deployments import deployed
 from tests.load.peer import Peer, make_database
 
 NAME: Final = "conformance"
-# One worker answers as four do, and starts sooner.
+# One worker answers as four do, starts sooner, and is not killed for being slow on a busy machine.
 _OPTIONS: Final = ("--workers", "1")
 # Where both servers go on counting their experiments, so that an id is no number met by chance.
 FIRST_EXPERIMENT: Final = 7_000_001

@@ -68,7 +68,8 @@ def _invalid(start: str) -> Callable[[Any], bool]:
 
 def _refused_search(answer: Any) -> bool:
     about = re.compile(
-        "filter|order_by|page token|comparator|comparison|attribute|clause", re.IGNORECASE
+        "filter|order_by|page token|comparator|comparison|attribute|clause|quoted string",
+        re.IGNORECASE,
     )
     return _code("INVALID_PARAMETER_VALUE")(answer) and bool(
         about.search(answer["body"]["message"])
@@ -159,6 +160,16 @@ WANTED: Final = (
         _any,
         _invalid("Invalid path"),
         cases=r".*(\.\.|%00|\./|C:).*",
+    ),
+    Wanted(
+        "A place for artifacts of the client's choice",
+        "MLflow lets a client name any place for an experiment's artifacts, and serves what lies"
+        " there. Ours lie where the platform keeps a tenant's artifacts; with workspaces MLflow"
+        " refuses it too.",
+        _any,
+        _invalid("artifact_location cannot be specified"),
+        operations="POST 2.0/mlflow/experiments/create",
+        cases="artifact_location .*",
     ),
     Wanted(
         "Artifacts lie under what exists",

@@ -200,9 +200,7 @@ async def test_answers_can_be_streamed(kitchen: Kitchen) -> None:
     ("method", "path"),
     [
         ("GET", "/nothing"),
-        ("GET", "/api/2.0/mlflow/orders/create"),
         ("POST", "/api/2.0/mlflow/orders/create/"),
-        ("DELETE", "/menu"),
         ("POST", "/docs"),
         ("GET", "/openapi.json"),
     ],
@@ -212,6 +210,25 @@ async def test_what_nobody_serves_is_a_404_in_mlflows_form(
 ) -> None:
     reply = await kitchen.ask(method, path)
     assert (reply.status, json.loads(reply.body)["error_code"]) == (404, "ENDPOINT_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/api/2.0/mlflow/orders/create", "POST"),
+        ("DELETE", "/menu", "GET, HEAD"),
+    ],
+)
+async def test_another_method_is_a_405_that_says_which_are_served(
+    kitchen: Kitchen, method: str, path: str, allowed: str
+) -> None:
+    reply = await kitchen.ask(method, path)
+    assert (reply.status, json.loads(reply.body)["error_code"]) == (405, "ENDPOINT_NOT_FOUND")
+    assert reply.headers["allow"] == allowed
+
+
+async def test_a_head_is_answered_where_a_get_is(kitchen: Kitchen) -> None:
+    assert (await kitchen.ask("HEAD", "/menu")).status == 200
 
 
 async def test_our_own_rest_answers_problem_details(kitchen: Kitchen) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.errors import Refusal, invalid
+from libs.common.http.checks import INTEGER, LIST, REQUIRED, TEXT, Schema, at_most, each_with
 from libs.common.http.wire import decode_body, decode_query, error_body
 
 INVALID = (400, "INVALID_PARAMETER_VALUE")
@@ -29,6 +30,24 @@ class Inner(msgspec.Struct):
     """A part of a message."""
 
     step: int | None = None
+
+
+class Checked(msgspec.Struct):
+    """A message of which MLflow checks some fields."""
+
+    SCHEMA: ClassVar[Schema] = {
+        "run_id": (REQUIRED, TEXT),
+        "step": (INTEGER,),
+        "inners": (LIST, each_with("inners", "step")),
+        "most": (INTEGER, at_most(5)),
+    }
+
+    run_id: str | None = None
+    run_uuid: str | None = None
+    step: int | None = None
+    inners: list[Inner] = []
+    note: str = ""
+    most: int = 0
 
 
 class Outer(msgspec.Struct):
@@ -125,3 +144,40 @@ def test_any_query_string_gives_a_message_or_a_refusal(query: str) -> None:
     for text in (query, f"timestamp={query}", f"keep={query}", f"names={query}&%FF=%ED%A0%80"):
         read = read_or_refused(lambda text=text: decode_query(text, Outer))  # type: ignore[misc]
         assert read is None or isinstance(read, Outer)
+
+
+def test_what_was_read_before_a_wrong_value_counts_where_mlflow_checks() -> None:
+    read = decode_body(b'{"run_id":"a","step":7,"note":[1],"most":3}', Checked)
+    assert (read.run_id, read.step, read.note, read.most) == ("a", 7, "", 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("{}", "Missing value for required parameter 'run_id'."),
+        ('{"run_id":"","run_uuid":"a"}', "Missing value for required parameter 'run_id'."),
+        ('{"runId":"a"}', "Missing value for required parameter 'run_id'."),
+        ('{"run_id":"a","step":"x"}', "Invalid value \"x\" for parameter 'step' supplied:  Hint:"),
+        ('{"run_id":[1],"step":"x"}', "Invalid value [1] for parameter 'run_id' supplied:"),
+        ('{"run_id":"a","inners":5}', "Invalid value 5 for parameter 'inners' supplied:"),
+        ('{"run_id":"a","inners":[{"step":1},{}]}', "required parameter 'inners[1].step'"),
+        ('{"run_id":"a","inners":[{"step":1},5]}', "required parameter 'inners[1].step'"),
+        ('{"run_id":"a","most":6}', "Invalid value 6 for parameter 'most' supplied:"),
+    ],
+)
+def test_checks_refuse_the_first_field_in_mlflows_order(body: str, told: str) -> None:
+    with pytest.raises(Refusal) as refused:
+        decode_body(body.encode(), Checked)
+    assert told in refused.value.message
+
+
+def test_an_old_client_names_its_run_the_old_way() -> None:
+    assert decode_body(b'{"run_uuid":"a"}', Checked).run_uuid == "a"
+    assert decode_body(b'{"run_uuid":"a","unknown":1}', Checked).run_uuid == "a"
+
+
+@pytest.mark.parametrize(("bare", "value"), [("NaN", math.nan), ("-Infinity", -math.inf)])
+def test_a_number_that_json_does_not_know_is_read_as_what_it_says(bare: str, value: float) -> None:
+    read = decode_body(f'{{"value":{bare},"timestamp":5}}'.encode(), Outer)
+    assert repr(read.value) == repr(value)
+    assert read.timestamp == 5

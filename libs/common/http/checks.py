@@ -103,8 +103,10 @@ def each_with(path: str, *fields: str) -> Check:
 
     def passes(value: Any) -> bool:
         for place, item in enumerate(value or ()):
+            as_written = isinstance(item, dict)
             for field in fields:
-                if not REQUIRED(_field(item, field)):
+                found = item.get(field) if as_written else getattr(item, field, None)
+                if found is None or found == "":
                     raise absent(f"{path}[{place}].{field}")
         return True
 
@@ -151,10 +153,6 @@ def _beyond_types(kind: Any) -> list[tuple[str, list[Check]]]:
     schema = schema_of(kind) or {}
     found = [(name, [c for c in checks if c not in _TYPES]) for name, checks in schema.items()]
     return [(name, checks) for name, checks in found if checks]
-
-
-def _field(item: Any, name: str) -> Any:
-    return item.get(name) if isinstance(item, dict) else getattr(item, name, None)
 
 
 def absent(name: str) -> Refusal:

@@ -7,16 +7,22 @@ from tests.conformance.cases import Operation
 from tests.conformance.generated import Table, operation_of
 from tests.conformance.tables import (
     artifacts,
+    experiment_searches,
     experiments,
+    logged_model_searches,
     logged_models,
     logging,
+    logging_of_models,
     metrics,
     runs,
     server,
 )
 from tools.contracts.surfaces import surfaces
 
-_MODULES: Final = (server, experiments, runs, logging, metrics, logged_models, artifacts)
+_MODULES: Final = (
+    *(server, experiments, experiment_searches, runs, logging, logging_of_models, metrics),
+    *(logged_models, logged_model_searches, artifacts),
+)
 _GATEWAYS_OWN: Final = ("GET", "/health")
 
 

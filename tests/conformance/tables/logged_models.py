@@ -1,7 +1,7 @@
 """Logged models."""
 
-from tests.conformance.cases import AJAX, Case, Request
-from tests.conformance.generated import CHOICE, INTEGER, LIST, Field, Table
+from tests.conformance.cases import Case, Request
+from tests.conformance.generated import CHOICE, LIST, Field, Table
 from tests.conformance.tables.making import (
     TAG,
     UNKNOWN_EXPERIMENT,
@@ -18,11 +18,11 @@ SECTION = "Logged models"
 _PARAM = {"key": "depth", "value": "3"}
 _SEE = Request("GET", "2.0/mlflow/logged-models/$model")
 _IDS = (UNKNOWN_MODEL, "x", "m-x", UNKNOWN_RUN, "M-" + "A" * 32, "m-" + "0" * 33)
-_GONE = (model("gone"), Request("DELETE", "2.0/mlflow/logged-models/$gone"))
-_BEFORE = (experiment(), run(), model(params=[_PARAM], tags=[TAG]), *_GONE)
+GONE = (model("gone"), Request("DELETE", "2.0/mlflow/logged-models/$gone"))
+BEFORE = (experiment(), run(), model(params=[_PARAM], tags=[TAG]), *GONE)
 
 
-def _asked(method: str, tail: str = "", body: object = None) -> list[Case]:
+def asked(method: str, tail: str = "", body: object = None) -> list[Case]:
     """Of ids that no model has, of a deleted one, and with a `/` at the end."""
     found = [
         case(f"id {odd!r}", Request(method, f"2.0/mlflow/logged-models/{odd}{tail}", body=body))
@@ -84,9 +84,9 @@ _GET = Table(
     "GET",
     "2.0/mlflow/logged-models/{model_id}",
     place="2.0/mlflow/logged-models/$model",
-    before=_BEFORE,
+    before=BEFORE,
     extra=[
-        *_asked("GET"),
+        *asked("GET"),
         *(
             case(f"a deleted one, {query}", Request("GET", "2.0/mlflow/logged-models/$gone", query))
             for query in (
@@ -107,10 +107,10 @@ _FINALIZE = Table(
     place="2.0/mlflow/logged-models/$model",
     good={"model_id": "$model", "status": "LOGGED_MODEL_READY"},
     fields=[Field("model_id"), Field("status", CHOICE)],
-    before=_BEFORE,
+    before=BEFORE,
     after=[_SEE],
     extra=[
-        *_asked("PATCH", body={"model_id": "$model", "status": "LOGGED_MODEL_READY"}),
+        *asked("PATCH", body={"model_id": "$model", "status": "LOGGED_MODEL_READY"}),
         *(
             case(
                 f"status {status}",
@@ -146,10 +146,10 @@ _DELETE = Table(
     "DELETE",
     "2.0/mlflow/logged-models/{model_id}",
     place="2.0/mlflow/logged-models/$model",
-    before=_BEFORE,
+    before=BEFORE,
     after=[_SEE],
     extra=[
-        *_asked("DELETE"),
+        *asked("DELETE"),
         case("repeated", Request("DELETE", "2.0/mlflow/logged-models/$model"), _SEE),
     ],
 )
@@ -164,9 +164,9 @@ _SET_TAGS = Table(
         Field("tags.0.key", limit=255),
         Field("tags.0.value", limit=8000),
     ],
-    before=_BEFORE,
+    before=BEFORE,
     extra=[
-        *_asked("PATCH", "/tags", {"tags": [TAG]}),
+        *asked("PATCH", "/tags", {"tags": [TAG]}),
         case("seen", _SEE),
         case(
             "another value",
@@ -195,10 +195,10 @@ _DELETE_TAG = Table(
     "DELETE",
     "2.0/mlflow/logged-models/{model_id}/tags/{tag_key}",
     place="2.0/mlflow/logged-models/$model/tags/team",
-    before=_BEFORE,
+    before=BEFORE,
     after=[_SEE],
     extra=[
-        *_asked("DELETE", "/tags/team"),
+        *asked("DELETE", "/tags/team"),
         *(
             case(f"key {odd!r}", Request("DELETE", f"2.0/mlflow/logged-models/$model/tags/{odd}"))
             for odd in ("none", "%20", "a%2Fb", "..", "x" * 300)
@@ -217,9 +217,9 @@ _PARAMS = Table(
         Field("params.0.key", limit=255),
         Field("params.0.value", limit=6000),
     ],
-    before=_BEFORE,
+    before=BEFORE,
     extra=[
-        *_asked("POST", "/params", {"model_id": "$model", "params": [_PARAM]}),
+        *asked("POST", "/params", {"model_id": "$model", "params": [_PARAM]}),
         case("seen", _SEE),
         case(
             "another value",
@@ -232,119 +232,4 @@ _PARAMS = Table(
         ),
     ],
 )
-
-
-def _search(**more: object) -> Request:
-    return post("logged-models/search", {"experiment_ids": ["$exp"], **more})
-
-
-def _measured(name: str, value: float) -> Request:
-    point = {"key": "acc", "value": value, "timestamp": 1, "step": 1, "model_id": f"${name}"}
-    dataset = {"dataset_name": "d", "dataset_digest": name}
-    return post("runs/log-batch", {"run_id": "$run", "metrics": [{**point, **dataset}]})
-
-
-_SEARCH = Table(
-    SECTION,
-    "POST",
-    "2.0/mlflow/logged-models/search",
-    good={
-        "experiment_ids": ["$exp"],
-        "filter": "name LIKE 'n%'",
-        "max_results": 10,
-        "order_by": [{"field_name": "name", "ascending": True}],
-    },
-    fields=[
-        Field("experiment_ids", LIST),
-        Field("filter"),
-        Field("datasets", LIST),
-        Field("max_results", INTEGER),
-        Field("order_by", LIST),
-        Field("page_token"),
-    ],
-    before=[
-        experiment(),
-        run(),
-        *(model(f"n{i}", name=f"n{i}", params=[{"key": "p", "value": str(i)}]) for i in range(4)),
-        *(_measured(f"n{i}", i % 3) for i in range(4)),
-        *_GONE,
-    ],
-    extra=[
-        case("nothing but ids", _search()),
-        case("max_results at its limit", _search(max_results=1000)),
-        case("max_results one over", _search(max_results=1001)),
-        case("no such experiment", post("logged-models/search", {"experiment_ids": ["999999"]})),
-        case("no number", post("logged-models/search", {"experiment_ids": ["abc"]})),
-        case("a dataset", _search(datasets=[{"dataset_name": "d"}], filter="metrics.acc > 0")),
-        case("a dataset without name", _search(datasets=[{"dataset_digest": "n1"}])),
-        *(
-            case(f"order {order}", _search(order_by=[{"field_name": order}]))
-            for order in ("metrics.acc", "creation_timestamp", "nothing", "", "params.p")
-        ),
-        case("downwards", _search(order_by=[{"field_name": "name", "ascending": False}])),
-        case("by a text", _search(order_by=[{"field_name": "name", "ascending": "no"}])),
-        case(
-            "page by page",
-            post(
-                "logged-models/search",
-                {"experiment_ids": ["$exp"], "max_results": 3},
-                page="next_page_token",
-            ),
-            _search(max_results=3, page_token="$page"),
-        ),
-    ],
-)
-_FILES = "2.0/mlflow/logged-models/$model/artifacts"
-_UPLOADED = (
-    *_BEFORE,
-    *(
-        Request(
-            "PUT",
-            f"2.0/mlflow-artifacts/artifacts/$exp/models/$model/artifacts/{name}",
-            raw=b"some bytes",
-            content_type=None,
-        )
-        for name in ("MLmodel", "data/model.pkl")
-    ),
-)
-_DIRECTORIES = Table(
-    SECTION,
-    "GET",
-    "2.0/mlflow/logged-models/{model_id}/artifacts/directories",
-    place=f"{_FILES}/directories",
-    good={"artifact_directory_path": "data"},
-    fields=[Field("artifact_directory_path")],
-    before=_UPLOADED,
-    extra=[
-        *_asked("GET", "/artifacts/directories"),
-        case("the uppermost", Request("GET", f"{_FILES}/directories")),
-        *(
-            case(
-                f"path {odd!r}",
-                Request("GET", f"{_FILES}/directories", f"artifact_directory_path={odd}"),
-            )
-            for odd in ("none", "MLmodel", "..", "../..", "/etc", "data/", "data/../data", "a%00b")
-        ),
-    ],
-)
-_FILE = Table(
-    SECTION,
-    "GET",
-    "2.0/mlflow/logged-models/{model_id}/artifacts/files",
-    place=f"{_FILES}/files",
-    good={"artifact_file_path": "data/model.pkl"},
-    prefixes=AJAX,
-    before=_UPLOADED,
-    extra=[
-        *_asked("GET", "/artifacts/files"),
-        *(
-            case(f"path {odd!r}", Request("GET", f"{_FILES}/files", f"artifact_file_path={odd}"))
-            for odd in ("none", "MLmodel", "data", "..", "../../x", "/etc/passwd", "", "a%00b")
-        ),
-        case("no path", Request("GET", f"{_FILES}/files")),
-    ],
-)
-TABLES = [
-    *(_CREATE, _SEARCH, _GET, _FINALIZE, _DELETE, _SET_TAGS, _DELETE_TAG, _PARAMS),
-    *(_DIRECTORIES, _FILE),
-]
+TABLES = [_CREATE, _GET, _FINALIZE, _DELETE, _SET_TAGS, _DELETE_TAG, _PARAMS]

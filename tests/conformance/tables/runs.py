@@ -116,7 +116,6 @@ _UPDATE = Table(
     good={"run_id": "$run", "status": "FINISHED", "end_time": 2000, "run_name": "second"},
     fields=[
         RUN_ID,
-        Field("run_uuid"),
         Field("status", CHOICE),
         Field("end_time", INTEGER),
         Field("run_name", limit=250),

@@ -109,7 +109,6 @@ async def test_a_deleted_experiment_takes_no_model_and_keeps_its_own(client: Cli
         ("LOGGED_MODEL_UPLOAD_FAILED", "LOGGED_MODEL_UPLOAD_FAILED"),
         ("READY", "LOGGED_MODEL_STATUS_UNSPECIFIED"),
         (99, "LOGGED_MODEL_STATUS_UNSPECIFIED"),
-        ([1], "LOGGED_MODEL_STATUS_UNSPECIFIED"),
         (10**400, "LOGGED_MODEL_STATUS_UNSPECIFIED"),
     ],
 )
