@@ -20,7 +20,7 @@ UI := $(VENV)/ui
 export PYTHONUNBUFFERED := 1
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help up env token first-token maestro test check fix bench contracts lock redrive republish \
+.PHONY: help up env token sign-in first-token maestro test check fix bench contracts lock redrive republish \
 	clean
 
 help: ## show this list
@@ -34,6 +34,9 @@ env: $(VENV)/.runtime ## print the exports a client needs, for your shell to eva
 
 token: $(VENV)/.runtime ## make another access token on the running platform (NAME=…)
 	@exec $(PY) -m libs.embedded token $(if $(NAME),--name '$(NAME)')
+
+sign-in: $(VENV)/.runtime ## print a link that signs in on the running platform's web pages, once
+	@exec $(PY) -m libs.embedded sign-in
 
 maestro: $(VENV)/.runtime ## the command line on the running platform (ARGS='members list')
 	@eval "$$($(PY) -m libs.embedded env)" && PYTHONPATH=libs/client exec $(PY) -m maestro $(ARGS)

@@ -20,6 +20,9 @@ LEFT_OUT: Final[dict[str, str]] = {
     "tell_access": "between services; the gateway has no route to it",
     "tell_revocations": "between services; the gateway has no route to it",
     "workspace_contents": "between services; the gateway has no route to it",
+    "start_session": "between services; the gateway has no route to it",
+    "start_session_of_link": "between services; the gateway has no route to it",
+    "finish_session": "between services; the gateway has no route to it",
     "accept": "for those who are not members yet: the code is the credential",
     "join_by_code": "for members of other tenants: the code is the credential",
     **{
