@@ -22,8 +22,8 @@ UI := $(VENV)/ui
 export PYTHONUNBUFFERED := 1
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help up env token first-token maestro test check fix bench contracts lock redrive republish \
-	clean
+.PHONY: help up env token sign-in first-token maestro test check fix bench contracts lock redrive republish \
+	clean chromium
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -37,13 +37,16 @@ env: $(VENV)/.runtime ## print the exports a client needs, for your shell to eva
 token: $(VENV)/.runtime ## make another access token on the running platform (NAME=…)
 	@exec $(PY) -m libs.embedded token $(if $(NAME),--name '$(NAME)')
 
+sign-in: $(VENV)/.runtime ## print a link that signs in on the running platform's web pages, once
+	@exec $(PY) -m libs.embedded sign-in
+
 maestro: $(VENV)/.runtime ## the command line on the running platform (ARGS='members list')
 	@eval "$$($(PY) -m libs.embedded env)" && PYTHONPATH=libs/client exec $(PY) -m maestro $(ARGS)
 
 first-token: $(VENV)/.runtime ## put another first token in place of one that has expired
 	@exec $(PY) -m libs.embedded first-token
 
-test: $(VENV)/.development ## run all tests on real parts (ARGS='-k name', WORKERS=0 for one process)
+test: $(VENV)/.development chromium ## run all tests on real parts (ARGS='-k name', WORKERS=0 for one process)
 	@exec $(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.development ## format, lint, types, imports and house rules, changing nothing
@@ -75,6 +78,15 @@ republish: $(VENV)/.runtime ## publish the current state of a service as facts (
 clean: ## remove the virtual environment and caches; data in MAESTRO_HOME stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The web pages are tested in a browser. Where none can be had, those tests say so and are skipped.
+chromium:
+	@[ -n "$(CHROMIUM)" ] || command -v chromium chromium-browser > /dev/null || { \
+		[ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
+		echo "Installing Chromium for the tests of the web pages …" >&2 && \
+		apt-get -qq update >&2 && \
+		DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium >&2; } || \
+		echo "Chromium is not here: the tests of the web pages are skipped." >&2
 
 # Everything below speaks on standard error, so that `make env` prints variables only.
 

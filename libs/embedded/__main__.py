@@ -1,4 +1,4 @@
-"""`python -m libs.embedded`: what `make up`, `env`, `token`, `first-token`, `redrive`, … run."""
+"""`python -m libs.embedded`: what `make up`, `env`, `token`, `sign-in`, `redrive`, … run."""
 
 import argparse
 import asyncio
@@ -32,6 +32,7 @@ def arguments() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("up", help="start the platform and stay in the foreground")
     commands.add_parser("env", help="print the exports a client needs")
+    commands.add_parser("sign-in", help="print a link that signs in on the web pages, once")
     token = commands.add_parser("token", help="make another token on the running platform")
     token.add_argument("--name", default="extra", help="what it is for; shown in lists of tokens")
     for name, text in PASSED_ON.items():
@@ -53,11 +54,14 @@ def run(given: argparse.Namespace, rest: list[str], home: Path, env: Mapping[str
         from libs.embedded.up import up  # noqa: PLC0415
 
         return asyncio.run(up(home, env))
-    from libs.embedded.client import access, new_token  # noqa: PLC0415
+    from libs.embedded.client import access, new_token, sign_in_link  # noqa: PLC0415
 
     if given.command == "env":
         url, token = access(Home(home))
         print(f"export MLFLOW_TRACKING_URI={url}\nexport MLFLOW_TRACKING_TOKEN={token}")
+        return 0
+    if given.command == "sign-in":
+        print(sign_in_link(Home(home)))
         return 0
     if given.command == "token":
         print(new_token(Home(home), given.name))

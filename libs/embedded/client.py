@@ -3,6 +3,8 @@
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from typing import Any
 
 from libs.embedded.errors import Problem
 from libs.embedded.home import Home
@@ -10,6 +12,7 @@ from libs.embedded.ports import HOST, kept_ports
 
 UNAUTHENTICATED = 401
 TOKENS_PATH = "/api/maestro/v1/tokens"
+LINKS_PATH = "/api/maestro/v1/sign-in-links"
 
 
 def gateway_url(home: Home) -> str:
@@ -26,17 +29,26 @@ def access(home: Home) -> tuple[str, str]:
 
 def new_token(home: Home, name: str) -> str:
     """Another token, made by the running platform; raises Problem when that cannot be had."""
+    return str(_asked(home, TOKENS_PATH, {"name": name})["token"])
+
+
+def sign_in_link(home: Home) -> str:
+    """A link that signs in on the web pages once; raises Problem when that cannot be had."""
+    return gateway_url(home) + str(_asked(home, LINKS_PATH, {})["path"])
+
+
+def _asked(home: Home, path: str, body: Mapping[str, str]) -> dict[str, Any]:
     url, token = access(home)
     request = urllib.request.Request(  # noqa: S310 - our own gateway's address
-        url + TOKENS_PATH,
-        data=json.dumps({"name": name}).encode(),
+        url + path,
+        data=json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
     )
     try:
         # Straight to loopback: a proxy of the environment must not see the token.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=10) as answer:
-            return str(json.load(answer)["token"])
+            found: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
         if error.code == UNAUTHENTICATED:
             raise Problem(
@@ -47,3 +59,4 @@ def new_token(home: Home, name: str) -> str:
         raise Problem(f"The platform at {url} refused: {error.code} {said}") from error
     except OSError as error:
         raise Problem(f"No platform answers at {url}. Start it with: make up") from error
+    return found

@@ -1,6 +1,8 @@
 """Every variable that the services read, made from a data folder and from what the user set."""
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from libs.embedded.home import Home
@@ -9,6 +11,8 @@ from libs.embedded.ports import HOST, kept_ports
 from libs.embedded.postgres import Postgres
 from libs.embedded.redis import Redis
 
+# MLflow's web pages, which `make` unpacks beside the packages.
+PAGES = Path(sys.prefix) / "ui" / "build"
 # Services with a database of their own; the gateway owns no data.
 OWNERS = ("auth", "tracking", "registry")
 CLIENTS = ("gateway", "registry", "tracking")
@@ -32,6 +36,7 @@ def environment(home: Home, env: Mapping[str, str]) -> dict[str, str]:
             "MAESTRO_INSTANCE": "embedded",
             "TRACKING_ARTIFACT_STORE": (home.path / "artifacts").as_uri(),
         }
+        | ({"GATEWAY_UI_FOLDER": str(PAGES)} if PAGES.is_dir() else {})
     )
     # Ports were moved when they were chosen.
     moved = {name for name in made if env.get(name) and not name.endswith("_PORT")}

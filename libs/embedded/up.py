@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from libs.embedded.client import gateway_url
+from libs.embedded.client import gateway_url, sign_in_link
 from libs.embedded.errors import Problem
-from libs.embedded.home import default_home
+from libs.embedded.home import Home, default_home
 from libs.embedded.parts import Parts, platform
 from libs.embedded.ports import HOST
 from libs.embedded.process import POLL_SECONDS, Process
@@ -73,7 +73,9 @@ async def _run(home: Path, env: Mapping[str, str], progress: Progress) -> None:
         try:
             async with progress.step("Services"):
                 await services.until(_ready(environment), within=60)
-            progress.say(_welcome(parts, env, first=first, took=time.monotonic() - began))
+            link = await asyncio.to_thread(_sign_in_link, parts.home, env)
+            took = time.monotonic() - began
+            progress.say(_welcome(parts, env, link=link, first=first, took=took))
             await _watch(parts, services, progress)
         finally:
             # Longer than the services themselves wait for their open requests.
@@ -140,7 +142,15 @@ async def _watch(parts: Parts, services: Process, progress: Progress) -> None:
     )
 
 
-def _welcome(parts: Parts, env: Mapping[str, str], *, first: bool, took: float) -> str:
+def _sign_in_link(home: Home, env: Mapping[str, str]) -> str:
+    """A link to the web pages; where none can be had, how another one is made, or why not."""
+    try:
+        return f"{sign_in_link(home)}  (once, within 10 minutes; another: {_make(env)} sign-in)"
+    except Problem as problem:
+        return f"no link to sign in with: {problem}"
+
+
+def _welcome(parts: Parts, env: Mapping[str, str], *, link: str, first: bool, took: float) -> str:
     file = parts.home.first_token
     where = f"kept in {file}"
     if first and file.exists():
@@ -149,6 +159,7 @@ def _welcome(parts: Parts, env: Mapping[str, str], *, first: bool, took: float) 
     return (
         f"\nReady after {took:.1f} s. Ctrl-C stops it.\n"
         f"  URL    {gateway_url(parts.home)}\n"
+        f"  Pages  {link}\n"
         f"  Token  {where}\n"
         f"  The operator's token, for making tenants, is kept in {parts.home.operator_token}\n"
         f"\nTry it in another shell:\n{quick}\n"

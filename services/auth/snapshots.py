@@ -79,6 +79,7 @@ def _token(row: Record) -> TokenSnapshot:
         scopes=list(row["scopes"]),
         networks=list(row["networks"]),
         rotated_from=row["rotated_from"],
+        kind=row["kind"],
     )
     return TokenSnapshot(version=row["version"], token=token)
 

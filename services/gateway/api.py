@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from libs.common.errors import Refusal, denied, invalid, unavailable
 from libs.common.http.manners import Limits as SurfaceLimits
@@ -15,16 +16,21 @@ from libs.common.telemetry import metrics
 from libs.common.telemetry.logs import log_tenant
 from libs.common.workspaces import check_name
 from services.gateway.addresses import Networks, client_address, inside, url_as_asked
-from services.gateway.credentials import presented
+from services.gateway.credentials import Presented, of_session, presented
 from services.gateway.exchange import Passport
 from services.gateway.forwarding import forward
 from services.gateway.headers import header
 from services.gateway.limits.bodies import Recognised, within_plan
 from services.gateway.limits.limits import Limits, Over
 from services.gateway.limits.needs import Needs
+from services.gateway.pages import sign_in
+from services.gateway.pages.files import STATIC, Files, files_in
+from services.gateway.pages.policy import APPLICATION
+from services.gateway.pages.sign_in import SignIn
 from services.gateway.principals import Principals
 from services.gateway.readiness import readiness
 from services.gateway.routes import UPSTREAMS, climbs, route_of, work_of
+from services.gateway.sessions import insist_own_page, place_of, session_in
 from services.gateway.settings import Settings
 
 _WORKSPACE_HEADER: Final = b"x-mlflow-workspace"
@@ -41,13 +47,15 @@ class Gateway:
     settings: Settings
     metrics_networks: Networks
     proxies: Networks
+    files: Files
+    sign_in: SignIn
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; refusals are raised and become answers in the manners around."""
         path: str = scope["path"]
         route = route_of(path)
         if route is None:
-            answer = await self._own(path, scope)
+            answer = await self._own(path, scope, receive)
             await answer(scope, receive, send)
             return
         scope["route_name"] = route.kind
@@ -98,17 +106,27 @@ class Gateway:
         return app
 
     async def _passport(self, scope: Scope) -> Passport:
-        headers = scope["headers"]
-        address = client_address(scope.get("client"), headers, self.proxies)
-        given = presented(headers, "" if address is None else str(address))
-        workspace = header(headers, _WORKSPACE_HEADER)
+        given = self._presented(scope)
+        workspace = header(scope["headers"], _WORKSPACE_HEADER)
         if workspace is not None and workspace.strip():
             name = workspace.strip().decode("latin-1")
             check_name(name)
             given = replace(given, workspace=name)
         return await self.principals.passport(given)
 
-    async def _own(self, path: str, scope: Scope) -> Response:
+    def _presented(self, scope: Scope) -> Presented:
+        headers = scope["headers"]
+        found = client_address(scope.get("client"), headers, self.proxies)
+        address = "" if found is None else str(found)
+        if header(headers, b"authorization") is None:
+            place = place_of(scope, self.proxies)
+            session = session_in(headers, place)
+            if session is not None:
+                insist_own_page(scope, place)
+                return of_session(session, address)
+        return presented(headers, address)
+
+    async def _own(self, path: str, scope: Scope, receive: Receive) -> Response:
         scope["route_name"] = path[1:] if path in ("/health", "/ready", "/metrics") else "unknown"
         if path == "/health" and scope["method"] in ("GET", "HEAD"):
             return PlainTextResponse("OK")
@@ -118,7 +136,27 @@ class Gateway:
             if not self._may_read_metrics(scope):
                 raise denied("/metrics is not for this address: see GATEWAY_METRICS_ALLOWED.")
             return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+        if path in sign_in.PATHS:
+            scope["route_name"] = "sign-in"
+            return await self.sign_in.answer(Request(scope, receive))
+        if scope["method"] in ("GET", "HEAD") and (path == "/" or path.startswith(STATIC)):
+            scope["route_name"] = "pages"
+            return await self._pages(path, scope)
         raise Refusal("ENDPOINT_NOT_FOUND", f"No such operation: {scope['method']} {path}")
+
+    async def _pages(self, path: str, scope: Scope) -> Response:
+        request = Request(scope)
+        if path != "/":
+            return await self.files.answer(request, path.removeprefix(STATIC))
+        if self.files.found:
+            try:
+                await self._passport(scope)
+            except Refusal as refusal:
+                if refusal.status != 401:
+                    raise
+                headers = {**APPLICATION, "cache-control": "no-store"}
+                return RedirectResponse(sign_in.PAGE[1:], 303, headers=headers)
+        return await self.files.index(request)
 
     def _may_read_metrics(self, scope: Scope) -> bool:
         # Behind a proxy on this machine everybody comes from loopback.
@@ -130,13 +168,22 @@ class Gateway:
 def api(running: Running) -> ASGIApp:
     """The gateway over the services it was given, which are apps in this process or remote."""
     settings: Settings = running.settings
+    proxies = settings.proxies()
     gateway = Gateway(
         principals=running.state.principals,
         limits=running.state.limits,
         peers=running.peers,
         settings=settings,
         metrics_networks=settings.metrics_networks(),
-        proxies=settings.proxies(),
+        proxies=proxies,
+        files=files_in(settings.ui_folder),
+        sign_in=SignIn(
+            principals=running.state.principals,
+            limits=running.state.limits,
+            peers=running.peers,
+            proxies=proxies,
+            secret=running.common.auth_client_secret,
+        ),
     )
     limits = SurfaceLimits(
         hosts=_listed(running.shared.allowed_hosts), origins=_listed(running.shared.allowed_origins)

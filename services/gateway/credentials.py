@@ -14,6 +14,7 @@ _TOKEN_LABEL: Final = b"maestro presented credential\x00"
 _LOGIN_LABEL: Final = b"maestro presented password\x00"
 # How tokens begin, of whatever kind; auth lets nobody choose a password like it.
 _TOKEN: Final = re.compile(r"ms[a-z]_")
+_SESSION: Final = re.compile(r"ms[sl]_")
 _LONGEST: Final = 4096
 
 NOTHING_CAME: Final = (
@@ -23,6 +24,8 @@ NOTHING_CAME: Final = (
 )
 _WHERE_IT_CAME_FROM: Final = {
     "Bearer": "A Bearer token came (MLFLOW_TRACKING_TOKEN)",
+    "Session": "The session of the web pages came, as a cookie",
+    "Form": "What was typed in was looked at",
     "Basic": (
         "Basic credentials came (MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or"
         " ~/.mlflow/credentials; the mlflow client prefers them to MLFLOW_TRACKING_TOKEN)"
@@ -44,7 +47,8 @@ class AddressRejected(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A credential as it came: how (`Bearer`, `Basic`), and the token or password itself.
+    """A credential as it came: how (`Bearer`, `Basic`, as a `Session`, in a `Form`), and the token
+    or password itself.
 
     `user` is the user name before a password, None with a token, whose user name says nothing.
     `address` is where it came from, `workspace` the one that the request names, '' for the
@@ -77,6 +81,20 @@ class Presented:
         return unauthenticated(f"{_WHERE_IT_CAME_FROM[self.scheme]}, and was refused: {reason}.")
 
 
+def of_session(session: str, address: str = "") -> Presented:
+    """A session of the web pages as a credential."""
+    return Presented("Session", session, address=address)
+
+
+def typed_in(user: str, secret: str, address: str = "") -> Presented:
+    """What somebody signs in with: a token, or a user name and password; 401 where it is neither."""
+    if _SESSION.match(secret) or not secret:
+        raise unauthenticated("Give a token, or a user name and a password.")
+    if _TOKEN.match(secret) or not user:
+        return Presented("Form", secret, address=address)
+    return Presented("Form", secret, user, address)
+
+
 def presented(headers: Iterable[tuple[bytes, bytes]], address: str = "") -> Presented:
     """The credential in a request's headers; raises a 401 refusal where there is none to use."""
     found = [value for name, value in headers if name == b"authorization"]
@@ -105,6 +123,8 @@ def _token(scheme: str, secret: bytes, address: str) -> Presented:
         text = ""
     if not text:
         raise Presented(scheme, "").refusal("it is empty, or holds no token")
+    if _SESSION.match(text):
+        raise Presented(scheme, "").refusal("a session of the web pages counts as a cookie alone")
     return Presented(scheme, text, address=address)
 
 

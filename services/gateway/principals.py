@@ -54,7 +54,7 @@ class Principals:
         # Of a credential that is good elsewhere: in a workspace, or at an address. Apart from the
         # others, which somebody who names many workspaces must not make forgotten.
         self._rejected_here = Rejections(clock)
-        self._strangers = Strangers()
+        self.strangers = Strangers()
         self._workspaces = UnknownWorkspaces()
         self._backoff = BackOff(None) if backoff is None else backoff
         self._pepper = secrets.token_bytes(32)
@@ -192,7 +192,7 @@ class Principals:
         # One that has ended since tells as well that the credential is no stranger's guess.
         familiar = before or self._passports.get(credential)
         if familiar is None:
-            self._strangers.check(presented.address)
+            self.strangers.check(presented.address)
         else:
             insist_inside(familiar, presented)
         await self._backoff.consult(presented)
@@ -204,7 +204,7 @@ class Principals:
         except WorkspaceRejected:
             raise
         except Rejected:
-            self._strangers.failed(presented.address)
+            self.strangers.failed(presented.address)
             await self._backoff.failed(presented)
             raise
 

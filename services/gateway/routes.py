@@ -38,6 +38,7 @@ _TRACKING: Final = ("experiments", "runs", "metrics", "logged-models", "artifact
 _REGISTRY: Final = ("registered-models", "model-versions")
 _AUTH: Final = (
     "tokens",
+    "sign-in-links",
     "password",
     "tenants",
     "operator",

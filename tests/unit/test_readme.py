@@ -11,7 +11,7 @@ from tools.contracts import event_table
 from tools.contracts.landscape import declared
 
 ROOT = README.parent
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 # What only a Docker engine can run; tests/unit/test_compose.py holds compose.yaml to account.
 WITH_DOCKER = {
     "docker compose up --build --wait",
@@ -23,12 +23,19 @@ WITH_DOCKER = {
 def test_a_command_exists(command: str) -> None:
     """Each line is a make target, a module of ours, or a Docker command told apart above."""
     plain = command.removeprefix('eval "$(').removesuffix(')"')
-    if match := re.fullmatch(r"make (\w+)", plain):
+    if match := re.fullmatch(r"make ([\w-]+)", plain):
         assert match.group(1) in TARGETS
     elif match := re.fullmatch(r"python3 -m ([\w.]+)", plain):
         assert (ROOT / (match.group(1).replace(".", "/") + ".py")).is_file()
     else:
         assert command in WITH_DOCKER
+
+
+def test_commands_in_sentences_exist() -> None:
+    """What the text tells to run, as `make sign-in`, is a target too."""
+    named = set(re.findall(r"`make ([\w-]+)", README.read_text()))
+    assert "sign-in" in named
+    assert named <= TARGETS
 
 
 def test_docker_commands_name_what_compose_has() -> None:

@@ -91,7 +91,9 @@ class Manners:
             self._check_origin(scope, headers)
             await self._app(scope, bounded(receive, headers, self._limits), answer)
         except Refusal as refusal:
-            await answer.refuse(refusal, own=scope["path"].startswith(OWN_API))
+            own = scope["path"].startswith(OWN_API)
+            # A browser would ask for a password itself, and then send it along with everything.
+            await answer.refuse(refusal, own=own, browser=b"sec-fetch-mode" in headers)
         except ConnectionAbortedError:  # the client left: there is nobody to answer
             return
         except Exception:  # noqa: BLE001 - the last resort
@@ -150,27 +152,33 @@ class _Answer:
             self.ended = True
         await self._send(message)
 
-    async def refuse(self, refusal: Refusal, *, own: bool) -> None:
+    async def refuse(self, refusal: Refusal, *, own: bool, browser: bool = False) -> None:
         """Answer a refusal; where an answer is under way it is cut, as nothing else is honest."""
         if self.ended:
             return
         if self.begun:
             raise ConnectionAbortedError("an answer under way could not be finished")
         self._closes = refusal.closes
-        headers, body = refused(refusal, own=own)
+        headers, body = refused(refusal, own=own, browser=browser)
         await self({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
 
-def refused(refusal: Refusal, *, own: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Headers and body of a refusal: MLflow's error JSON, or problem details in our own API."""
+def refused(
+    refusal: Refusal, *, own: bool, browser: bool = False
+) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Headers and body of a refusal: MLflow's error JSON, or problem details in our own API.
+
+    A `browser` is not invited to send Basic.
+    """
     body = _problem(refusal) if own else error_body(refusal)
     kind = b"application/problem+json" if own else b"application/json"
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     if refusal.retry_after is not None:
         headers.append((b"retry-after", str(refusal.retry_after).encode()))
     if refusal.status == 401:
-        headers.append((b"www-authenticate", b'Bearer realm="maestro", Basic realm="maestro"'))
+        basic = b"" if browser else b', Basic realm="maestro"'
+        headers.append((b"www-authenticate", b'Bearer realm="maestro"' + basic))
     return headers, body
 
 

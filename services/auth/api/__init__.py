@@ -19,6 +19,7 @@ from services.auth.api import (
     revocations,
     roles,
     service_accounts,
+    sessions,
     tenants,
     tokens,
     users,
@@ -29,6 +30,7 @@ from services.auth.api import (
 _OWN: Final = (
     inventory,
     tokens,
+    sessions,
     passwords,
     members,
     invitations,
@@ -44,7 +46,7 @@ _OWN: Final = (
 def api(running: Running) -> ASGIApp:
     """The ASGI app of auth."""
     routes = Routes()
-    for module in (exchange, access, revocations, users, workspaces):
+    for module in (exchange, sessions, access, revocations, users, workspaces):
         routes.include(module.routes)
     routes.include(users.replaced_routes)
     return application(running, routes, routers=[module.router for module in _OWN])

@@ -91,4 +91,5 @@ def _body(row: TokenRow) -> TokenBody:
         revoked_at=row.revoked_at,
         rotated_from=row.rotated_from,
         issued_by=row.issued_by,
+        kind=row.kind,
     )

@@ -15,6 +15,7 @@ from services.auth.model.credential import (
     MALFORMED,
     NO_MEMBER,
     NOWHERE,
+    OF_A_LINK,
     UNKNOWN,
     WHICH_TENANT,
     WRONG,
@@ -24,7 +25,13 @@ from services.auth.model.credential import (
     user_of_login,
 )
 from services.auth.model.principals import lifetime, mint
-from services.auth.model.secrets import INVITATION_PREFIX, OPERATOR_PREFIX, digest, is_well_formed
+from services.auth.model.secrets import (
+    INVITATION_PREFIX,
+    LINK_PREFIX,
+    OPERATOR_PREFIX,
+    digest,
+    is_well_formed,
+)
 from services.auth.passwords import Passwords
 from services.auth.queries.credentials import credential, whose_digest
 from services.auth.queries.logins import login_credential, person_of_login, tenants_of
@@ -72,6 +79,8 @@ async def exchange_secret(
         raise CredentialRefused(MALFORMED)
     if secret.startswith(INVITATION_PREFIX):
         raise CredentialRefused(INVITED)
+    if secret.startswith(LINK_PREFIX):
+        raise CredentialRefused(OF_A_LINK)
     if secret.startswith(OPERATOR_PREFIX):
         return await _mint_all(await _operating(database, secret), keys, audiences)
     found = await whose_digest(database, digest(secret))

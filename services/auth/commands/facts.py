@@ -22,6 +22,7 @@ def token_state(stored: StoredToken) -> Token:
         scopes=list(stored.scopes),
         networks=list(stored.networks),
         rotated_from=None if stored.rotated_from is None else str(stored.rotated_from),
+        kind=stored.kind,
     )
 
 

@@ -8,7 +8,7 @@ from libs.common.events.outbox import Recording, unit_of_work
 from libs.common.failures import Failures
 from libs.common.principal import Principal
 from services.auth.commands.facts import user_state
-from services.auth.commands.tokens import networks_held, user_of
+from services.auth.commands.tokens import end_sessions, insist_no_session, networks_held, user_of
 from services.auth.model.credential import ALL_SCOPES, login_actor
 from services.auth.model.passwords import PasswordRefused, insist_acceptable
 from services.auth.passwords import Passwords
@@ -25,7 +25,9 @@ async def change_password(
 ) -> None:
     """Set the caller's password; `old` is the one in force, None where there is none yet.
 
-    Principals that were given for the old one end everywhere; tokens go on.
+    Principals that were given for the old one end everywhere, and so do the sessions of the web pages
+    that began with it: in this tenant at once, in others when their principal is next renewed. Tokens
+    go on.
     """
     person = await person_of_id(running.database, user_of(principal))
     if person is None:
@@ -48,12 +50,14 @@ async def change_password(
         changed = await member(work.connection, principal.tenant_no, person.user_id)
         ended = login_actor(person.user_id, before)
         work.record(PasswordChanged(version=changed.version, user=user_state(changed), ended=ended))
+        await end_sessions(work, person.user_id, before)
         await note_revocation(work.connection, principal.tenant_no, "token", ended)
 
 
 async def _insist_unbound(running: Recording, principal: Principal) -> None:
     """A first password opens all that the member may do, so what sets it must open no less."""
     async with running.database.reading(principal.tenant_no) as connection:
+        await insist_no_session(connection, principal)
         networks = await networks_held(connection, principal)
     if principal.scopes != ALL_SCOPES or networks:
         raise denied(

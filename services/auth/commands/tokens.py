@@ -14,7 +14,7 @@ from services.auth.commands.facts import token_state
 from services.auth.model.credential import ALL_SCOPES, user_id_of, user_of_login
 from services.auth.model.secrets import digest, new_secret
 from services.auth.model.tokens import TokenRefused, days_of, most_days, networks_of, scopes_of
-from services.auth.queries.credentials import networks_of_token, plan_of
+from services.auth.queries.credentials import kind_of_token, networks_of_token, plan_of
 from services.auth.queries.workspaces import stands
 from services.auth.store.identity import NewToken, StoredToken, add_token, has_token, revoke_token
 from services.auth.store.revocations import note_revocation
@@ -24,6 +24,7 @@ from services.auth.store.tokens import (
     hold_token,
     lock_living_token,
     pass_made_on,
+    revoke_begun,
     revoke_made,
 )
 
@@ -129,11 +130,31 @@ async def end_made(work: UnitOfWork, token_ids: Sequence[UUID]) -> None:
             await note_revocation(connection, tenant_no, "token", str(stored.token_id))
 
 
+async def end_sessions(work: UnitOfWork, user_id: UUID, password_version: int) -> None:
+    """End a member's sessions that began with a password of that version."""
+    connection, tenant_no = work.connection, work.acting.tenant_no
+    for stored in await revoke_begun(connection, tenant_no, user_id, password_version):
+        work.record(TokenRevoked(version=stored.version, token=token_state(stored)))
+        await note_revocation(connection, tenant_no, "token", str(stored.token_id))
+
+
 async def networks_held(connection: Connection, principal: Principal) -> tuple[str, ...]:
     """The networks that the credential in use is bound to; () where it may be used anywhere."""
     if user_of_login(principal.actor) is not None:
         return ()
     return await networks_of_token(connection, principal.tenant_no, UUID(principal.actor))
+
+
+async def insist_no_session(connection: Connection, principal: Principal) -> None:
+    """Refuse a session of the web pages: what outlives it is not made by what a browser holds."""
+    if user_of_login(principal.actor) is not None:
+        return
+    kind = await kind_of_token(connection, principal.tenant_no, UUID(principal.actor))
+    if kind == "session":
+        raise denied(
+            "A session of the web pages makes no credentials that outlive it: use a token, or sign in"
+            " with a password."
+        )
 
 
 async def _end(
@@ -159,6 +180,7 @@ async def _origin(work: UnitOfWork, principal: Principal) -> _Origin:
     if user_of_login(principal.actor) is not None:
         return _Origin()
     used = UUID(principal.actor)
+    await insist_no_session(work.connection, principal)
     ends = await hold_token(work.connection, principal.tenant_no, used)
     if ends is None:
         raise unauthenticated("The token you use has ended; use another one.")

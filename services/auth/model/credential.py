@@ -40,6 +40,13 @@ def login_actor(user_id: UUID, password_version: int) -> str:
     return f"login:{user_id}:{password_version}"
 
 
+def password_version_of(actor: str) -> int | None:
+    """The version of the password that was signed in with; None for a token's id."""
+    if user_of_login(actor) is None:
+        return None
+    return int(actor.rpartition(":")[2])
+
+
 def operator_actor(operator_id: UUID, digest: bytes) -> str:
     """How an operator's token is named where a member's would be named by its id.
 
@@ -94,6 +101,7 @@ class Credential:
     last_use_is_stale: bool
     workspace: str = DEFAULT_NAME
     workspace_stands: bool = True
+    password_changed: bool = False
 
     @property
     def subject(self) -> str:
@@ -104,6 +112,8 @@ class Credential:
         """Raise CredentialRefused unless the credential may be used now."""
         if self.revoked:
             raise CredentialRefused("the token was revoked")
+        if self.password_changed:
+            raise CredentialRefused(CHANGED_SINCE)
         if self.expired:
             raise CredentialRefused("the token has expired")
         if self.membership_status == "removed":
@@ -137,4 +147,5 @@ CHANGED_SINCE: Final = "the password was changed"
 NO_MEMBER: Final = "you are no member of a tenant of the name before the '/'"
 WHICH_TENANT: Final = "you are a member of several tenants; give the user name as tenant/login"
 NOWHERE: Final = "you are a member of no tenant"
+OF_A_LINK: Final = "this is the secret of a link to sign in with once, not a token: open the link"
 MALFORMED: Final = "this is no token: mistyped or cut short (its checksum does not fit)"

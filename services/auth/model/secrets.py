@@ -1,6 +1,7 @@
 """The form of a secret: a prefix, 30 random base62 characters, and a checksum of 6.
 
-`mst_` begins a member's token, `mso_` the platform operator's, `msi_` the code of an invitation.
+`mst_` begins a member's token, `mso_` the platform operator's, `msi_` the code of an invitation,
+`mss_` a session of the web pages, `msl_` a link to sign in there once.
 
 The layout is the one GitHub introduced ("Behind GitHub's new authentication token formats",
 April 2021): a prefix that secret scanners recognise, and a CRC32 in base62 that lets anybody tell
@@ -18,10 +19,12 @@ from typing import Final
 PREFIX: Final = "mst_"
 OPERATOR_PREFIX: Final = "mso_"
 INVITATION_PREFIX: Final = "msi_"
+SESSION_PREFIX: Final = "mss_"
+LINK_PREFIX: Final = "msl_"
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _RANDOM_LENGTH: Final = 30
 _CHECKSUM_LENGTH: Final = 6
-_FORM: Final = re.compile(r"(ms[toi]_[0-9A-Za-z]{30})([0-9A-Za-z]{6})", re.ASCII)
+_FORM: Final = re.compile(r"(ms[toisl]_[0-9A-Za-z]{30})([0-9A-Za-z]{6})", re.ASCII)
 
 
 def new_secret(prefix: str = PREFIX) -> str:

@@ -23,7 +23,7 @@ WHERE m.tenant_no = $1 AND m.user_id::text > $2 ORDER BY m.user_id::text LIMIT $
 """
 LIVING_TOKENS: Final = """
 SELECT k.token_id::text AS id, k.name, k.user_id, u.kind AS user_kind, k.version, k.scopes,
-       k.networks::text[] AS networks, k.rotated_from::text AS rotated_from,
+       k.networks::text[] AS networks, k.rotated_from::text AS rotated_from, k.kind,
        (extract(epoch FROM k.expires_at) * 1000)::int8 AS expires_at
 FROM tokens k JOIN users u ON u.user_id = k.user_id
 WHERE k.tenant_no = $1 AND k.token_id::text > $2 AND k.revoked_at IS NULL AND k.expires_at > now()
@@ -46,6 +46,7 @@ class TokenRow:
     revoked_at: datetime | None
     rotated_from: UUID | None
     issued_by: UUID | None
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ async def credential(connection: Connection, tenant_no: int, token_id: UUID) -> 
                k.expires_at,
                coalesce(k.expires_at <= now(), false) AS expired,
                k.revoked_at IS NOT NULL AS revoked,
+               coalesce(k.password_version <> u.password_version, false) AS password_changed,
                coalesce(k.last_used_at < now() - interval '1 minute', true) AS last_use_is_stale,
                coalesce(w.name, 'default') AS workspace,
                coalesce(w.status, 'active') = 'active' AS workspace_stands
@@ -115,12 +117,20 @@ async def networks_of_token(
     return tuple(found or ())
 
 
+async def kind_of_token(connection: Connection, tenant_no: int, token_id: UUID) -> str | None:
+    """What a token is: `token`, `session` or `link`; None where there is none."""
+    found: str | None = await connection.fetchval(
+        "SELECT kind FROM tokens WHERE tenant_no = $1 AND token_id = $2", tenant_no, token_id
+    )
+    return found
+
+
 async def tokens_of(connection: Connection, tenant_no: int, user_id: UUID) -> list[TokenRow]:
     """A member's tokens, the newest first, revoked and expired ones too."""
     rows = await connection.fetch(
         """
         SELECT token_id, name, scopes, networks::text[] AS networks, workspace_id, created_at,
-               expires_at, last_used_at, revoked_at, rotated_from, issued_by
+               expires_at, last_used_at, revoked_at, rotated_from, issued_by, kind
         FROM tokens WHERE tenant_no = $1 AND user_id = $2
         ORDER BY created_at DESC, token_id
         """,

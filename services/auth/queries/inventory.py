@@ -24,6 +24,7 @@ class InventoryRow:
     revoked_at: datetime | None
     rotated_from: UUID | None
     issued_by: UUID | None
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ async def inventory(connection: Connection, tenant_no: int, wanted: Wanted) -> l
         """
         SELECT k.token_id, k.name, u.login AS owner, u.kind AS owner_kind, k.scopes,
                k.networks::text[] AS networks, k.workspace_id, k.created_at, k.expires_at,
-               k.last_used_at, k.revoked_at, k.rotated_from, k.issued_by
+               k.last_used_at, k.revoked_at, k.rotated_from, k.issued_by, k.kind
         FROM tokens k JOIN users u ON u.user_id = k.user_id
         WHERE k.tenant_no = $1
           AND ($2::text IS NULL OR u.login = $2)

@@ -63,6 +63,10 @@ class TokenBody(BaseModel):
     issued_by: UUID | None = Field(
         description="The token it was made with: revoking that one revokes it too."
     )
+    kind: str = Field(
+        description="`token`; `session` where somebody signed in on the web pages with it; `link` to"
+        " sign in there once."
+    )
 
 
 class IssuedTokenBody(BaseModel):

@@ -15,7 +15,11 @@ _ONCE_LOCK: Final = 0x61757468  # "auth"
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """What is stored of a token when it is made; `not_after` is the end of what bounds it."""
+    """What is stored of a token when it is made; `not_after` is the end of what bounds it.
+
+    A session and a link to sign in are tokens of another `kind`, which last `seconds`; made by a
+    sign-in with a password, they end with that one's version.
+    """
 
     token_id: UUID
     digest: bytes
@@ -28,6 +32,9 @@ class NewToken:
     rotated_from: UUID | None = None
     issued_by: UUID | None = None
     not_after: datetime | None = None
+    kind: str = "token"
+    seconds: int | None = None
+    password_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class StoredToken:
     scopes: Sequence[str] = ()
     networks: Sequence[str] = ()
     rotated_from: UUID | None = None
+    kind: str = "token"
 
 
 async def lock_once(connection: Connection) -> None:
@@ -91,13 +99,14 @@ async def add_token(connection: Connection, tenant_no: int, token: NewToken) -> 
     row = await connection.fetchrow(
         """
         INSERT INTO tokens (tenant_no, token_id, user_id, workspace_id, name, scopes, expires_at,
-                            networks, rotated_from, issued_by, bound)
+                            networks, rotated_from, issued_by, bound, kind, password_version)
         VALUES ($1, $2, $3, $4, $5, $6,
-                least(now() + make_interval(days => $7::int), $11::timestamptz), $8::cidr[], $9,
-                $10, $11::timestamptz IS NOT NULL)
+                least(now() + make_interval(days => $7::int), $11::timestamptz,
+                      now() + make_interval(secs => $13::int)),
+                $8::cidr[], $9, $10, $11::timestamptz IS NOT NULL, $12, $14)
         RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
-                  networks::text[] AS networks, rotated_from,
-                  (SELECT kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
+                  networks::text[] AS networks, rotated_from, kind,
+                  (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
         """,
         tenant_no,
         token.token_id,
@@ -110,6 +119,9 @@ async def add_token(connection: Connection, tenant_no: int, token: NewToken) -> 
         token.rotated_from,
         token.issued_by,
         token.not_after,
+        token.kind,
+        token.seconds,
+        token.password_version,
     )
     assert row is not None
     await connection.execute(
@@ -134,8 +146,8 @@ async def revoke_token(
         WHERE tenant_no = $1 AND token_id = $2 AND ($3::uuid IS NULL OR user_id = $3)
           AND revoked_at IS NULL
         RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
-                  networks::text[] AS networks, rotated_from,
-                  (SELECT kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
+                  networks::text[] AS networks, rotated_from, kind,
+                  (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
         """,
         tenant_no,
         token_id,
@@ -152,7 +164,7 @@ async def revoke_tokens(connection: Connection, tenant_no: int, user_id: UUID) -
         WHERE tenant_no = $1 AND user_id = $2 AND revoked_at IS NULL
           AND expires_at > now()
         RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
-                  networks::text[] AS networks, rotated_from,
+                  networks::text[] AS networks, rotated_from, kind,
                   (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
         """,
         tenant_no,

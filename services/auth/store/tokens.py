@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.common.database import Connection
@@ -25,6 +26,14 @@ class LivingToken:
     days: int
     issued_by: UUID | None
     not_after: datetime | None
+
+
+class SessionOfLink(NamedTuple):
+    """What a session takes over from the link it begins with, beside what the link shows."""
+
+    workspace_id: int
+    issued_by: UUID | None
+    password_version: int | None
 
 
 async def lock_living_token(
@@ -95,13 +104,57 @@ async def revoke_made(
         WHERE tenant_no = $1 AND token_id IN (SELECT token_id FROM made)
           AND revoked_at IS NULL AND expires_at > now()
         RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
-                  networks::text[] AS networks, rotated_from,
-                  (SELECT kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
+                  networks::text[] AS networks, rotated_from, kind,
+                  (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
         """,
         tenant_no,
         token_ids,
     )
     return [StoredToken(**dict(row)) for row in rows]
+
+
+async def revoke_begun(
+    connection: Connection, tenant_no: int, user_id: UUID, password_version: int
+) -> list[StoredToken]:
+    """End what a member's sign-ins with a password of that version have made."""
+    rows = await connection.fetch(
+        """
+        UPDATE tokens SET revoked_at = now(), version = version + 1
+        WHERE tenant_no = $1 AND user_id = $2 AND password_version = $3
+          AND revoked_at IS NULL AND expires_at > now()
+        RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
+                  networks::text[] AS networks, rotated_from, kind,
+                  (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
+        """,
+        tenant_no,
+        user_id,
+        password_version,
+    )
+    return [StoredToken(**dict(row)) for row in rows]
+
+
+async def take_link(
+    connection: Connection, tenant_no: int, token_id: UUID
+) -> tuple[StoredToken, SessionOfLink] | None:
+    """Spend a link to sign in with, which can be done once; None where it has ended."""
+    row = await connection.fetchrow(
+        """
+        UPDATE tokens SET revoked_at = now(), version = version + 1
+        WHERE tenant_no = $1 AND token_id = $2 AND kind = 'link'
+          AND revoked_at IS NULL AND expires_at > now()
+        RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
+                  networks::text[] AS networks, rotated_from, kind,
+                  (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind,
+                  workspace_id, issued_by, password_version
+        """,
+        tenant_no,
+        token_id,
+    )
+    if row is None:
+        return None
+    told = dict(row)
+    session = SessionOfLink(*(told.pop(name) for name in SessionOfLink._fields))
+    return StoredToken(**told), session
 
 
 async def cut_token_short(
@@ -114,8 +167,8 @@ async def cut_token_short(
         SET expires_at = least(expires_at, now() + make_interval(hours => $3)), version = version + 1
         WHERE tenant_no = $1 AND token_id = $2
         RETURNING token_id, name, user_id, created_at, expires_at, version, scopes,
-                  networks::text[] AS networks, rotated_from,
-                  (SELECT kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
+                  networks::text[] AS networks, rotated_from, kind,
+                  (SELECT u.kind FROM users u WHERE u.user_id = tokens.user_id) AS user_kind
         """,
         tenant_no,
         token_id,

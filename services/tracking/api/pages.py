@@ -4,7 +4,7 @@ Nothing of anybody's is in these answers. They keep the pages from showing error
 a plain server has, and no traces, assistants or gateway endpoints are in.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -37,7 +37,7 @@ class TraceMetrics(msgspec.Struct, frozen=True):
 class TraceSearch(msgspec.Struct, frozen=True):
     """Where traces are searched."""
 
-    locations: list[dict[str, object]] = []
+    locations: list[dict[str, Any]] = []
 
 
 class Nothing(msgspec.Struct, frozen=True):

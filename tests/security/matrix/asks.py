@@ -43,8 +43,9 @@ TRACKING: Final[dict[str, Ask]] = {
     ),
     "create_run": Ask("act", f"{ML}/runs/create", body=_EXPERIMENT | {"start_time": 1}),
     "get_run": Ask("read", f"{ML}/runs/get", "run_id=<run>"),
+    # A refusal stands in its answer, which is a 200 all the same: MLflow answers so.
     "ask_graphql": Ask(
-        "read",
+        "list",
         "/graphql",
         body={"operationName": "GetRun", "variables": {"data": {"runId": "<run>"}}},
     ),
@@ -201,6 +202,7 @@ AUTH: Final[dict[str, Ask]] = {
     "my_access": Ask("own", f"{OURS}/access/mine"),
     "list_permissions": Ask("own", f"{OURS}/permissions"),
     "create_token": Ask("own", f"{OURS}/tokens", body={"name": "t", "expires_in_days": 1}),
+    "create_sign_in_link": Ask("own", f"{OURS}/sign-in-links"),
     "list_tokens": Ask("own", f"{OURS}/tokens", of_tenant=True),
     "delete_token": _of_tenant("act", "/tokens/<token>"),
     "replace_token": _of_tenant("act", "/tokens/<token>/rotate", body={"overlap_hours": 1}),

@@ -22,6 +22,9 @@ LEFT_OUT: Final[dict[str, str]] = {
     "workspace_contents": "between services; the gateway has no route to it",
     "upload_part": "the capability that mpu/create gives is the credential",
     "presign_upload": "refused to whoever may write, as nobody is given such a URL",
+    "start_session": "between services; the gateway has no route to it",
+    "start_session_of_link": "between services; the gateway has no route to it",
+    "finish_session": "between services; the gateway has no route to it",
     "accept": "for those who are not members yet: the code is the credential",
     "join_by_code": "for members of other tenants: the code is the credential",
     **{

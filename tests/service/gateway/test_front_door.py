@@ -94,7 +94,7 @@ async def test_other_credentials_are_refused_in_words_that_help(
     assert len(front.tracking.asked) == asked
 
 
-@pytest.mark.parametrize("path", ["/", "/api/2.0/mlflow/nothing", "/graphql"])
+@pytest.mark.parametrize("path", ["/", "/api/2.0/mlflow/nothing", "/graphql/x"])
 async def test_what_nobody_serves_is_mlflows_404(front: Front, path: str) -> None:
     reply = await front.ask(path, token=front.auth.first_token, method="POST")
     assert (reply.status, decoded(reply)["error_code"]) == (404, "ENDPOINT_NOT_FOUND")

@@ -11,7 +11,8 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     """A service token without its secret; times are milliseconds since 1970.
 
     `scopes` is what it may be used for, `networks` where from, anywhere when empty; `rotated_from`
-    is the token whose place it took.
+    is the token whose place it took. Its `kind` is `token`, `session` where somebody signed in on
+    the web pages, or `link` with which one signs in there once.
     """
 
     token_id: str
@@ -21,6 +22,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     scopes: list[str] = []
     networks: list[str] = []
     rotated_from: str | None = None
+    kind: str = "token"
 
 
 class TokenIssued(msgspec.Struct, frozen=True, kw_only=True):
