@@ -254,6 +254,7 @@ async def test_what_our_own_rest_cannot_even_parse_is_told_in_problem_details(
 async def test_a_body_of_our_own_rest_is_bounded_and_so_is_what_is_said_of_it(
     kitchen: Kitchen,
 ) -> None:
+    assert OWN_LIMITS.body_bytes is not None
     large = b'{"row":3,"note":"' + b"x" * OWN_LIMITS.body_bytes + b'"}'
     assert (await kitchen.ask("POST", "/api/maestro/v1/seats", large)).status == 413
     names = b"{" + b",".join(b'"%d":1' % i for i in range(50_000)) + b"}"

@@ -9,7 +9,8 @@ from fastapi.routing import APIRoute
 from libs.common.http.manners import OWN_API
 from services import all_services
 from tests.security.fuzz.values import fields_of
-from tests.security.matrix.asks import ASKS, Ask
+from tests.security.matrix.ask import Ask
+from tests.security.matrix.asks import ASKS
 from tools.contracts.surfaces import surfaces
 
 # Between services: the gateway has no way to them, and says so.
