@@ -15,7 +15,7 @@ from services.registry import consumers
 from services.registry.service import SERVICE as REGISTRY
 from services.tracking.commands.collecting import collect
 from services.tracking.commands.contents import free_contents
-from tests.service.registry.neighbours import PRODUCERS, Auth
+from tests.service.registry.neighbours import Auth
 from tests.service.tracking.collecting import (
     NOTHING,
     collected,
@@ -45,7 +45,7 @@ async def any_registry(
     env = platform_environment
     auth = Auth(tracking.signer, env["REGISTRY_AUTH_CLIENT_SECRET"])
     peers: dict[str, ASGIApp] = {"auth": auth, "tracking": tracking.app}
-    await prepared([PRODUCERS[0], REGISTRY], env)
+    await prepared([REGISTRY], env)
     async with served(REGISTRY, env, signer=tracking.signer, peers=peers) as client:
         yield client
 
