@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -25,10 +26,14 @@ _ENVIRONMENT: Final = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true
 
 
 class Peer:
-    """One `mlflow server` with its default workers."""
+    """One `mlflow server` with its default workers, or with what `options` say."""
 
-    def __init__(self, python: str, database_url: str, folder: Path) -> None:
-        self.port = next(port for port in CHOICE if is_free(port))
+    def __init__(
+        self, python: str, database_url: str, folder: Path, options: Sequence[str] = ()
+    ) -> None:
+        self.options = options
+        # Not the first one: it binds seconds later, and others may look for a port meanwhile.
+        self.port = next(port for port in random.sample(CHOICE, len(CHOICE)) if is_free(port))
         self.folder = folder
         self.database_url = database_url
         self._python = python
@@ -47,6 +52,13 @@ class Peer:
 
     async def start(self) -> float:
         """Start it; gives the seconds until its first answer."""
+        began = time.monotonic()
+        self.spawn()
+        await self.answering()
+        return time.monotonic() - began
+
+    def spawn(self) -> None:
+        """Start its process and wait for nothing."""
         self.folder.mkdir(exist_ok=True)
         self._process = Process(
             "mlflow server",
@@ -54,14 +66,17 @@ class Peer:
                 *(self._python, "-m", "mlflow", "server", "--host", HOST, "--port", str(self.port)),
                 *("--backend-store-uri", self._store_uri),
                 *("--artifacts-destination", str(self.folder / "artifacts")),
+                *self.options,
             ],
             self.folder / "mlflow.log",
             _ENVIRONMENT | {"PATH": os.defpath, "HOME": str(self.folder)},
         )
-        began = time.monotonic()
         self._process.spawn()
+
+    async def answering(self) -> None:
+        """Wait for its first answer; raises Problem when it ends or takes too long."""
+        assert self._process is not None
         await self._process.until(self._answers, within=START_SECONDS)
-        return time.monotonic() - began
 
     async def stop(self) -> None:
         """End it and every process below it."""
@@ -88,15 +103,15 @@ class Peer:
         return False
 
 
-async def make_database(superuser_url: str) -> str:
+async def make_database(superuser_url: str, name: str = DATABASE) -> str:
     """An empty database with an owner of its own; gives its address."""
     connection = await asyncpg.connect(superuser_url)
     try:
-        await connection.execute(f"CREATE ROLE {DATABASE} LOGIN PASSWORD '{DATABASE}'")
-        await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {DATABASE}")
+        await connection.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
+        await connection.execute(f"CREATE DATABASE {name} OWNER {name}")
     finally:
         await connection.close()
-    return database_url(superuser_url, DATABASE, DATABASE, DATABASE)
+    return database_url(superuser_url, name, name, name)
 
 
 def database_url(url: str, database: str, user: str, password: str) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response, StreamingResponse
 
 from libs.common.errors import invalid
-from libs.common.http.application import OWN_LIMITS, application, read_body
+from libs.common.http.application import OWN_BODY_LIMIT, application, read_body
 from libs.common.http.calling import Reply, call
 from libs.common.http.routes import JSON_BODY_LIMIT, PUBLIC, Call, Routes
 from libs.common.principal import PRINCIPAL_HEADER
@@ -237,7 +237,7 @@ async def test_what_our_own_rest_cannot_even_parse_is_told_in_problem_details(
 async def test_a_body_of_our_own_rest_is_bounded_and_so_is_what_is_said_of_it(
     kitchen: Kitchen,
 ) -> None:
-    large = b'{"row":3,"note":"' + b"x" * OWN_LIMITS.body_bytes + b'"}'
+    large = b'{"row":3,"note":"' + b"x" * OWN_BODY_LIMIT + b'"}'
     assert (await kitchen.ask("POST", "/api/maestro/v1/seats", large)).status == 413
     names = b"{" + b",".join(b'"%d":1' % i for i in range(50_000)) + b"}"
     reply = await kitchen.ask("POST", "/api/maestro/v1/seats", names)
