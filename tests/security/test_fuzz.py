@@ -190,7 +190,8 @@ async def test_a_refusal_names_the_field_that_is_wrong(
             target.token, row.route.method, row.things.filled(ask.path), body=body
         )
         assert answer.status == 400, (field, answer)
-        assert field in answer.body.decode(), (field, answer)
+        # MLflow speaks of one experiment_id where a list is empty.
+        assert field.removesuffix("s") in answer.body.decode(), (field, answer)
 
 
 @pytest.mark.parametrize("what", HEAVY)

@@ -23,7 +23,8 @@ from libs.common.telemetry import metrics
 
 JSON_SECONDS: Final = 60.0
 # Of our own REST, whose bodies are read whole and checked field by field in the event loop.
-OWN_LIMITS: Final = Limits(body_bytes=1024 * 1024)
+OWN_BODY_LIMIT: Final = 1024 * 1024
+_OWN_LIMITS: Final = Limits(body_bytes=OWN_BODY_LIMIT)
 _MOST_SHOWN: Final = 20
 
 
@@ -85,7 +86,7 @@ class _Dispatcher:
             await _wrong_method(scope, allowed)(scope, receive, send)
         else:
             scope["route_name"] = "own"
-            await self._own(scope, bounded(receive, dict(scope["headers"]), OWN_LIMITS), send)
+            await self._own(scope, bounded(receive, dict(scope["headers"]), _OWN_LIMITS), send)
 
     def _by_pattern(self, scope: Scope) -> Route | None:
         for template, route in self._patterns:
