@@ -18,7 +18,7 @@ from tests.conformance.filters_peer import mlflow_server
 from tests.serving import Client, new_tenant, served
 
 # More, to look for what the usual ones do not show: MAESTRO_SEARCHES=1000.
-SEARCHES: Final = int(os.environ.get("MAESTRO_SEARCHES", "100"))
+SEARCHES: Final = int(os.environ.get("MAESTRO_SEARCHES", "80"))
 SEED: Final = int(os.environ.get("MAESTRO_SEARCHES_SEED", "3"))
 
 
@@ -81,12 +81,13 @@ def _id(entry: Any) -> str:
     return found
 
 
+# The shortest first: the server's start counts towards its time.
 KINDS: Final[dict[str, tuple[str, str, Callable[[Random, Made], dict[str, Any]], int]]] = {
-    "runs": ("runs/search", "runs", filters_searches.run_search, SEARCHES),
     "experiments": (
         *("experiments/search", "experiments"),
         *(filters_searches.experiment_search, SEARCHES // 3),
     ),
+    "runs": ("runs/search", "runs", filters_searches.run_search, SEARCHES),
     "models": ("logged-models/search", "models", filters_searches.model_search, SEARCHES // 2),
 }
 

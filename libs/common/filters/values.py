@@ -2,6 +2,7 @@
 
 import ast
 import warnings
+from collections.abc import Iterable
 from typing import Final
 
 from libs.common.errors import Refusal, invalid
@@ -10,6 +11,11 @@ from libs.common.filters.tokens import Kind, Token
 _NUMBERS: Final = (Kind.INTEGER, Kind.FLOAT)
 _TEXTS: Final = (Kind.TEXT, Kind.IDENTIFIER)
 _LIST: Final = "While parsing a list in the query, expected "
+
+
+def told(words: Iterable[str]) -> str:
+    """Words as MLflow tells a set of them."""
+    return "{" + ", ".join(map(repr, sorted(words))) + "}"
 
 
 def unticked(text: str) -> str:

@@ -11,6 +11,7 @@ from libs.common.errors import invalid
 from libs.common.filters import values
 from libs.common.filters.clauses import LISTS, Written, check_sides, written_clauses
 from libs.common.filters.tokens import Token
+from libs.common.filters.values import told
 
 MAX_FILTER: Final = 100_000
 _ENTITIES: Final = ("attribute", "tag", "tags")
@@ -44,11 +45,6 @@ class Vocabulary:
     def keys(self) -> str:
         """All attributes, for a message."""
         return told(self.texts + self.numbers)
-
-
-def told(words: tuple[str, ...]) -> str:
-    """Words as MLflow tells a set of them."""
-    return "{" + ", ".join(map(repr, sorted(words))) + "}"
 
 
 def parse(text: str, vocabulary: Vocabulary) -> list[Condition]:

@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 from libs.common.errors import Refusal, invalid
 from libs.common.filters.clauses import written_order
 from libs.common.filters.pages import Page, Value
-from libs.common.filters.values import pattern, unquoted
-from services.registry.model.filters import Condition, Vocabulary, entity_and_key, parse, told
+from libs.common.filters.values import pattern, told, unquoted
+from services.registry.model.filters import Condition, Vocabulary, entity_and_key, parse
 from services.registry.model.names import PROMPT_TAG
 
 MODELS: Final = Vocabulary(texts=("name",), numbers=(), lists=("name",))
@@ -210,7 +210,7 @@ def _order(
 def _model_key(identifier: str, columns: Mapping[str, str]) -> str:
     if identifier not in columns:
         # MLflow keeps quiet about one of two names for the same time.
-        valid = told(tuple(key for key in columns if key != "last_updated_timestamp"))
+        valid = told(key for key in columns if key != "last_updated_timestamp")
         raise invalid(f"Invalid order by key '{identifier}' specified. Valid keys are '{valid}'")
     return identifier
 
@@ -221,10 +221,8 @@ def _version_key(identifier: str, columns: Mapping[str, str]) -> str:
     if key in columns:
         return key
     if kind == "attribute":
-        raise invalid(
-            f"Invalid attribute key '{key}' specified. Valid keys are '{told(tuple(columns))}'"
-        )
-    raise invalid(f"Invalid order by key '{key}' specified. Valid keys are {told(tuple(columns))}")
+        raise invalid(f"Invalid attribute key '{key}' specified. Valid keys are '{told(columns)}'")
+    raise invalid(f"Invalid order by key '{key}' specified. Valid keys are {told(columns)}")
 
 
 def _unfit_page(max_results: int) -> Refusal:

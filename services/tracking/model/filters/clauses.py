@@ -1,6 +1,5 @@
 """Clauses and orders of a search, when it is known what they mean."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -24,8 +23,3 @@ class Order:
     kind: str
     key: str
     ascending: bool
-
-
-def told(words: Iterable[str]) -> str:
-    """Words as MLflow tells a set of them."""
-    return "{" + ", ".join(map(repr, sorted(words))) + "}"

@@ -14,7 +14,8 @@ from libs.common.filters.clauses import (
     written_order,
 )
 from libs.common.filters.tokens import Token
-from services.tracking.model.filters.clauses import Clause, Order, told
+from libs.common.filters.values import told
+from services.tracking.model.filters.clauses import Clause, Order
 
 _ATTRIBUTES: Final = ("creation_time", "experiment_id", "last_update_time", "name")
 _NUMERIC: Final = ("creation_time", "last_update_time")
