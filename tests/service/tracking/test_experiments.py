@@ -132,7 +132,8 @@ async def test_anybody_may_ask_which_server_this_is(client: Client) -> None:
         told = json.loads(reply.body)
         assert (reply.status, told["store_type"]) == (200, "SqlStore")
         assert told["workspaces_enabled"]
-        assert not told["multipart_uploads_enabled"]
+        assert told["multipart_uploads_enabled"]
+        assert not told["multipart_downloads_enabled"]
         assert not told["presigned_upload_run_id_supported"]
     reply = await call(client.app, "GET", "/version")
     assert (reply.status, reply.body) == (200, b"3.17.2")
