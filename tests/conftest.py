@@ -7,9 +7,18 @@ import pytest
 import pytest_asyncio
 
 from libs.embedded import Parts, Progress, platform
+from tests.chromium import what_is_missing
 from tests.object_servers import S3, s3_server
 
 pytest_plugins = ("tests.faults.report",)
+# They need a browser, which not every machine can have; that they are left out is said at the start.
+collect_ignore = ["system/test_pages.py"] if what_is_missing() else []
+
+
+def pytest_report_header() -> str | None:
+    """Say what is not tested here, and what is missing for it."""
+    missing = what_is_missing()
+    return f"The web pages are not tested, for want of {missing}." if missing else None
 
 
 @pytest.fixture(scope="session")

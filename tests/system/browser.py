@@ -1,8 +1,6 @@
 """A headless Chromium on the web pages, and what happened in it: requests, failures, dialogs."""
 
 import json
-import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,6 +8,8 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from playwright.async_api import BrowserContext, Dialog, Page, Request, Response, async_playwright
+
+from tests.chromium import chromium
 
 ARGUMENTS: Final = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -19,28 +19,23 @@ PATIENCE_SECONDS: Final = 40
 SIZE: Final = (1280, 800)
 
 
-def chromium() -> str | None:
-    """Where Chromium is: CHROMIUM says so, or it is among the commands; None where there is none."""
-    return (
-        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    )
-
-
 @dataclass
 class Seen:
-    """What a page did: answers that failed, requests that reached elsewhere, dialogs."""
+    """What a page did: answers that failed, requests that reached elsewhere, dialogs, its console."""
 
     url: str
     failed: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
     dialogs: list[str] = field(default_factory=list)
     answered: list[str] = field(default_factory=list)
+    logged: list[str] = field(default_factory=list)
 
     def of(self, page: Page) -> None:
         """Watch a page."""
         page.on("response", self._response)
         page.on("requestfinished", self._request)
         page.on("dialog", self._dialog)
+        page.on("console", lambda said: self.logged.append(said.text))
 
     def _response(self, response: Response) -> None:
         path = urlsplit(response.url).path
@@ -68,8 +63,7 @@ class Browser:
     seen: Seen
 
     async def open(self, path: str, *texts: str) -> Page:
-        """Open a page of the application by its `#…`, and wait until it shows all `texts`."""
-        await self.page.goto("about:blank")
+        """Go to a page of the application by its `#…`, and wait until it shows all `texts`."""
         where = f"{path}{'&' if '?' in path else '?'}workspace=default"
         await self.page.goto(f"{self.url}/#{where}")
         for text in texts:
@@ -79,14 +73,14 @@ class Browser:
     async def shows(self, text: str) -> None:
         """Wait until a text is to be seen."""
         found = self.page.get_by_text(text).filter(visible=True).first
-        await found.wait_for(timeout=PATIENCE_SECONDS * 1000)
+        await found.wait_for()
 
     async def sign_in(self, token: str) -> None:
         """Sign in with a token, on the page that one is sent to."""
         await self.page.goto(f"{self.url}/")
         await self.page.locator("#by-token input[name=secret]").fill(token)
         await self.page.get_by_role("button", name="Sign in with the token").click()
-        await self.page.wait_for_url(f"{self.url}/**", timeout=PATIENCE_SECONDS * 1000)
+        await self.page.wait_for_url(f"{self.url}/**")
 
 
 @asynccontextmanager
@@ -98,6 +92,7 @@ async def browsing(url: str) -> AsyncIterator[Browser]:
         )
         width, height = SIZE
         context = await launched.new_context(viewport={"width": width, "height": height})
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         page = await context.new_page()
         seen = Seen(url)
         seen.of(page)

@@ -14,7 +14,7 @@ STEPS = 20
 MODEL = "price-model"
 
 
-class Echo(mlflow.pyfunc.PythonModel):
+class Echo(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]
     """A model that says what it is told."""
 
     def predict(self, context: object, model_input: list[str]) -> list[str]:
@@ -52,16 +52,16 @@ def trained(number: int, *, registers: bool) -> str:
 
 def hostile(client: MlflowClient, canary: str) -> str:
     """A run whose every text runs, or asks the canary, where it is taken for markup."""
-    script = f"<script>window.harmed=1;fetch('{canary}/script')</script>"
-    image = f"<img src='{canary}/image' onerror=\"window.harmed=1\">"
+    harm = "window.harmed=1;console.log('harmed')"
+    script = f"<script>{harm};fetch('{canary}/script')</script>"
+    image = f'<img src="{canary}/image" onerror="{harm}">'
     markdown = f"[x](javascript:window.harmed=1) ![y]({canary}/markdown)"
     with mlflow.start_run(run_name=f"{image}{script}") as run:
         mlflow.log_param("attack", script)
         mlflow.set_tag("attack", image)
         mlflow.set_tag("mlflow.note.content", f"# Note\n\n{script}\n\n{image}\n\n{markdown}")
-        mlflow.log_text(
-            f'<html><body onload="window.harmed=1">{script}{image}</body></html>', "x.html"
-        )
+        page = f'<html><body onload="{harm}">Hostile page{script}{image}</body></html>'
+        mlflow.log_text(page, "x.html")
         mlflow.log_text(f"<svg xmlns='http://www.w3.org/2000/svg'>{script}</svg>", "x.svg")
         mlflow.log_text(f"# File\n\n{script}\n\n{image}", "x.md")
     client.set_model_version_tag(MODEL, "1", "attack", image)
