@@ -1,6 +1,8 @@
 # Maestro ML: `make` lists what can be done here.
 
 PYTHON ?= python3
+# Each worker of the tests has parts of its own: about 400 MB.
+WORKERS ?= 2
 VENV := .venv
 PY := $(VENV)/bin/python
 UV := $(VENV)/bin/uv
@@ -38,8 +40,8 @@ maestro: $(VENV)/.runtime ## the command line on the running platform (ARGS='mem
 first-token: $(VENV)/.runtime ## put another first token in place of one that has expired
 	@exec $(PY) -m libs.embedded first-token
 
-test: $(VENV)/.development ## run all tests on real parts (ARGS='-k name')
-	@exec $(PY) -m pytest $(ARGS)
+test: $(VENV)/.development ## run all tests on real parts (ARGS='-k name', WORKERS=0 for one process)
+	@exec $(PY) -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.development ## format, lint, types, imports and house rules, changing nothing
 	@exec $(PY) -m tools.check

@@ -9,6 +9,8 @@ import pytest_asyncio
 from libs.embedded import Parts, Progress, platform
 from tests.object_servers import S3, s3_server
 
+pytest_plugins = ("tests.faults.report",)
+
 
 @pytest.fixture(scope="session")
 def progress(request: pytest.FixtureRequest) -> Progress:
@@ -17,6 +19,8 @@ def progress(request: pytest.FixtureRequest) -> Progress:
     reporter = request.config.pluginmanager.getplugin("terminalreporter")
 
     def say(text: str) -> None:
+        if reporter is None:  # One of several workers: the terminal is not its own.
+            return
         with capture.global_and_fixture_disabled():
             reporter.ensure_newline()
             reporter.write_line(text)

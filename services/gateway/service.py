@@ -1,12 +1,13 @@
 """The gateway on one page: no schema, one broadcast, and the services behind it."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from libs.common.service import Running, Service
 from services.gateway.api import api
@@ -38,7 +39,8 @@ async def opens(running: Running) -> AsyncIterator[State]:
         await limits.close()
         await principals.close()
         if store is not None:
-            await store.aclose()
+            with suppress(RedisError):  # One that is slow to say goodbye is left.
+                await store.aclose()
 
 
 def _redis(url: str) -> Redis:

@@ -1,25 +1,22 @@
-"""Parts that these tests may stop and kill, the services on them, and the table of kills."""
+"""Parts that these tests may stop and kill, and the services on them."""
 
 import logging
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from libs.embedded import Parts, Progress, platform
 from services import service
-from tests.faults.kills import Kills, table
+from tests.faults.kills import Kills
 from tests.faults.processes import Nursery, nursery
+from tests.faults.report import KILLS
 from tests.faults.witness import WITNESS, with_witness
 from tests.listening import listening
 from tests.serving import prepared
 from tests.signing import Signer
-
-KILLS = pytest.StashKey[list[Kills]]()
-TABLE = Path(__file__).parents[2] / "docs" / "kill-table.md"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -69,35 +66,3 @@ async def stage(breakable: Parts, tmp_path_factory: pytest.TempPathFactory) -> A
 def kills(request: pytest.FixtureRequest) -> list[Kills]:
     """The rows of the kill table, printed at the end of the run."""
     return request.config.stash.setdefault(KILLS, [])
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Print the kill table; with MAESTRO_WRITE_DOCS=1 write it into the documents too."""
-    rows = config.stash.get(KILLS, [])
-    if not rows:
-        return
-    terminalreporter.section("kills")
-    for line in table(rows):
-        terminalreporter.write_line(line)
-    if os.environ.get("MAESTRO_WRITE_DOCS") == "1":
-        TABLE.write_text(document(rows), encoding="utf-8")
-
-
-def document(rows: list[Kills]) -> str:
-    """The kill table as a page of the documents."""
-    return "\n".join(
-        [
-            "# Kill table",
-            "",
-            "The services' process sends itself SIGKILL at a named point while 16 clients write runs",
-            "and experiments; it is started again, and at the end of a point's repeats all that was",
-            "acknowledged is looked for: in tracking, in the registry's read model, and in the diary",
-            "of a witness that notes every effect of every fact. Made by",
-            "`FAULT_REPEATS=20 MAESTRO_WRITE_DOCS=1 make test ARGS=tests/faults/test_kills.py`.",
-            "",
-            *table(rows),
-            "",
-        ]
-    )

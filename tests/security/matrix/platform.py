@@ -21,6 +21,7 @@ from libs.common.service import Running
 from services import all_services
 from services.steps import prepare
 from services.tracking.artifacts.folder import Folder
+from tests.databases import drop_database
 
 _ADDRESSES: Final = count(int(ip_address("10.0.0.1")))
 
@@ -108,6 +109,6 @@ async def platform_of_its_own(
                 platform.apps[service.name] = app
                 platform.values[service.name] = value
             yield platform
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await drop_database(admin, name)
     finally:
         await admin.close()

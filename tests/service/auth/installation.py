@@ -22,6 +22,7 @@ from libs.common.service import Running, Service
 from services.auth.service import SERVICE
 from services.auth.settings import Settings
 from services.steps import prepare
+from tests.databases import drop_database
 from tests.waiting import eventually
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -61,7 +62,7 @@ async def fresh_database(
         await admin.execute(f'CREATE DATABASE "{name}"')
         await prepare([SERVICE, *PRODUCERS], own)
         yield own
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await drop_database(admin, name)
     finally:
         await admin.close()
 

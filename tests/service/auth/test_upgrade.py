@@ -9,6 +9,7 @@ import asyncpg
 
 from libs.common.database.migrations import migrate
 from services.auth.service import SERVICE
+from tests.databases import drop_database
 
 BEFORE = """
 INSERT INTO auth.tenants (tenant_no, tenant_id, name) VALUES (1, gen_random_uuid(), 'one'),
@@ -41,7 +42,7 @@ async def test_old_tokens_get_an_end_and_old_members_their_tenants(
             await _upgrade(here, tmp_path, SERVICE.migrations, platform_environment)
         finally:
             await here.close()
-            await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            await drop_database(admin, name)
     finally:
         await admin.close()
 

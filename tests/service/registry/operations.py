@@ -12,7 +12,7 @@ from tests.service.registry.conftest import Registry
 
 MLFLOW: Final = "/api/2.0/mlflow/"
 OWNER: Final = "/api/maestro/v1/models/{name:path}/owner"
-SOMEBODY: Final = f"user:{uuid.uuid4()}"
+SOMEBODY: Final = "user:00000000-0000-4000-8000-000000000001"
 
 
 @dataclass(frozen=True)
