@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from services.tracking.commands.contents import Freed, free_contents
 from services.tracking.service import SERVICE
+from tests.databases import drop_database
 from tests.listening import listening
 from tests.object_servers import S3
 from tests.service.tracking.owners import new_run, of_run, stored
@@ -39,7 +40,7 @@ async def on_bucket(platform_environment: Mapping[str, str], s3: S3) -> AsyncIte
         await admin.execute(f'CREATE DATABASE "{name}"')
         async with served(SERVICE, own) as client:
             yield client
-        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await drop_database(admin, name)
     finally:
         await admin.close()
 
