@@ -128,7 +128,9 @@ class Gateway:
 
     async def _own(self, path: str, scope: Scope, receive: Receive) -> Response:
         scope["route_name"] = path[1:] if path in ("/health", "/ready", "/metrics") else "unknown"
-        if path == "/health" and scope["method"] in ("GET", "HEAD"):
+        if path == "/health":
+            if scope["method"] not in ("GET", "HEAD"):
+                raise Refusal("ENDPOINT_NOT_FOUND", "/health is only read.", status=405)
             return PlainTextResponse("OK")
         if path == "/ready":
             return await readiness(self.peers, UPSTREAMS)

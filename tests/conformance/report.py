@@ -83,7 +83,7 @@ def _difference(wanted: Wanted, shown: Sequence[Outcome]) -> Iterable[str]:
     first = shown[0]
     yield f"\n### {wanted.name}\n\n{wanted.why}\n\n"
     yield (
-        f"{len(shown)} cases. One is `{first.operation}`, *{first.case}*:"
+        f"{len(shown)} case{'' if len(shown) == 1 else 's'}. One is `{first.operation}`, *{first.case}*:"
         f" MLflow {_said(first.theirs)}, we {_said(first.ours)}."
     )
     named = ", ".join(f"`{name}` {count}" for name, count in where.items())

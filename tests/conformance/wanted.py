@@ -24,6 +24,8 @@ class Wanted:
     ours: Callable[[Any], bool]
     operations: str = ".*"
     cases: str = ".*"
+    # Both answer with the same status.
+    same_status: bool = False
     # It may be met by no case.
     may_vanish: bool = False
 
@@ -34,6 +36,7 @@ class Wanted:
             and re.fullmatch(self.cases, outcome.case) is not None
             and self.theirs(outcome.theirs)
             and self.ours(outcome.ours)
+            and (not self.same_status or outcome.theirs["status"] == outcome.ours["status"])
         )
 
 
@@ -118,6 +121,7 @@ WANTED: Final = (
         " MLflow's JSON form, which its client can read.",
         _html,
         _code("ENDPOINT_NOT_FOUND", "BAD_REQUEST"),
+        same_status=True,
     ),
     Wanted(
         "HEAD of /health",
@@ -223,6 +227,7 @@ WANTED: Final = (
         _refused_search,
         _refused_search,
         operations=".*(search|get-history)",
+        same_status=True,
         may_vanish=True,
     ),
 )

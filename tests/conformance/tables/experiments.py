@@ -60,7 +60,7 @@ _CREATE = Table(
                 "s3://bucket/x",
                 "mlflow-artifacts:/x",
                 "relative",
-                "file:///somewhere/x",
+                "file:///x",
                 "x#y",
             )
         ),
