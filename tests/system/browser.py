@@ -75,6 +75,11 @@ class Browser:
         found = self.page.get_by_text(text).filter(visible=True).first
         await found.wait_for()
 
+    async def drawn(self) -> None:
+        """Wait until the plot that compares runs is there; it says so where it cannot be drawn."""
+        await self.page.locator(".js-plotly-plot canvas").first.wait_for(state="attached")
+        assert await self.page.get_by_text("WebGL is not supported").count() == 0
+
     async def sign_in(self, token: str) -> None:
         """Sign in with a token, on the page that one is sent to."""
         await self.page.goto(f"{self.url}/")

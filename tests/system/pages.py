@@ -47,7 +47,7 @@ async def _pictures(deployment: Deployment, made: dict[str, object]) -> None:
         await browser.page.locator(".js-plotly-plot .scatterlayer path").first.wait_for()
         await _take(browser, "metrics")
         await browser.open(compared(runs, experiment), "ridge-1", "1.25")
-        await browser.page.locator(".parcoords canvas").first.wait_for()
+        await browser.drawn()
         await _take(browser, "compare")
         await browser.open(f"/models/{model}", "champion")
         await _take(browser, "model")

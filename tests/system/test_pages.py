@@ -150,10 +150,8 @@ async def test_a_page_opens_and_shows_what_was_logged_and_nobody_elses(
 
 async def test_runs_are_compared(shown: Shown) -> None:
     browser, runs = shown.browser, shown.made["runs"]
-    page = await browser.open(
-        compared(runs, shown.made["experiment"]), "ridge-0", "ridge-1", "1.25"
-    )
-    await page.locator(".parcoords canvas").first.wait_for()
+    await browser.open(compared(runs, shown.made["experiment"]), "ridge-0", "ridge-1", "1.25")
+    await browser.drawn()
     unharmed(browser)
 
 
