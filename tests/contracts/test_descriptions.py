@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 PUBLIC_PATHS = {
     "/.well-known/jwks.json",
     "/internal/token",
+    "/internal/sessions/of-link",
     "/internal/access",
     "/internal/revocations",
     "/version",
