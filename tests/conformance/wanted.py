@@ -182,8 +182,9 @@ WANTED: Final = (
         " nothing else would ever free the bytes.",
         _status(200),
         _status(400, 404),
-        operations="(PUT|DELETE) 2.0/mlflow-artifacts/artifacts/{artifact_path}",
-        cases="(of an? .* run|beside the runs)",
+        operations="((PUT|DELETE) 2.0/mlflow-artifacts/artifacts/{artifact_path}"
+        "|POST 2.0/mlflow/upload-artifact)",
+        cases="(of an? .* run|beside the runs|a deleted run)",
     ),
     Wanted(
         "A folder in place of a file",
@@ -198,8 +199,8 @@ WANTED: Final = (
         "Transfers that this store can do",
         "MLflow on a local folder refuses multipart and presigned transfers. What we answer follows"
         " from our store.",
-        _any,
-        _any,
+        _status(400, 404, 500, 501),
+        _status(200, 400, 404, 501),
         operations=".*(mpu|presigned).*",
         may_vanish=True,
     ),
