@@ -9,8 +9,9 @@ from pathlib import Path
 from libs.embedded import Progress, platform
 from tests.conformance.report import PAGE, page, unlisted
 from tests.conformance.running import outcomes
-from tests.conformance.servers import compared, started
+from tests.conformance.servers import compared
 from tests.conformance.tables import operations
+from tests.load.peer import one_worker
 
 
 async def main(*, write: bool) -> int:
@@ -21,7 +22,7 @@ async def main(*, write: bool) -> int:
         async with platform(folder / "home", home, Progress(print)) as parts:
             url = parts.environment["MAESTRO_POSTGRES_URL"]
             async with (
-                started(url, folder / "peer") as peer,
+                one_worker(url, folder / "peer") as peer,
                 compared(parts.environment, peer, folder) as pair,
             ):
                 asked = operations()

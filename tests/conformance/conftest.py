@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.conformance.servers import Pair, compared, started
+from tests.conformance.servers import Pair, compared
+from tests.load.peer import one_worker
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def pair(
     platform_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Pair]:
@@ -16,7 +17,7 @@ async def pair(
     folder = tmp_path_factory.mktemp("conformance")
     url = platform_environment["MAESTRO_POSTGRES_URL"]
     async with (
-        started(url, folder / "peer") as peer,
+        one_worker(url, folder / "peer") as peer,
         compared(platform_environment, peer, folder) as both,
     ):
         yield both

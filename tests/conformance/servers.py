@@ -1,7 +1,6 @@
 """The two servers that are compared: `mlflow server` as its makers ship it, and our platform."""
 
 import random
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,11 +14,9 @@ from yarl import URL
 
 from libs.embedded.ports import CHOICE, is_free
 from tests.deployments import deployed
-from tests.load.peer import Peer, make_database
+from tests.load.peer import Peer
 
 NAME: Final = "conformance"
-# One worker answers as four do, starts sooner, and is not killed for being slow on a busy machine.
-_OPTIONS: Final = ("--workers", "1")
 # Where both servers go on counting their experiments, so that an id is no number met by chance.
 FIRST_EXPERIMENT: Final = 7_000_001
 
@@ -64,17 +61,6 @@ class Pair:
 
     theirs: Server
     ours: Server
-
-
-@asynccontextmanager
-async def started(superuser_url: str, folder: Path) -> AsyncIterator[Peer]:
-    """`mlflow server` on a fresh database, started and not waited for; ended at the end."""
-    peer = Peer(sys.executable, await make_database(superuser_url, NAME), folder, _OPTIONS)
-    try:
-        peer.spawn()
-        yield peer
-    finally:
-        await peer.stop()
 
 
 @asynccontextmanager

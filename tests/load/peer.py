@@ -6,10 +6,11 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import asyncpg
 import psutil
@@ -23,15 +24,25 @@ DATABASE: Final = "peer"
 START_SECONDS: Final = 180
 # Nothing that a server reads from its environment is set, but that it does not report home.
 _ENVIRONMENT: Final = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+# Where answers are compared and not speed: one worker answers as four do, and starts sooner without
+# the seven processes that wait for jobs.
+ONE_WORKER: Final = ("--workers", "1")
+WITHOUT_JOBS: Final = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 class Peer:
     """One `mlflow server` with its default workers, or with what `options` say."""
 
     def __init__(
-        self, python: str, database_url: str, folder: Path, options: Sequence[str] = ()
+        self,
+        python: str,
+        database_url: str,
+        folder: Path,
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.options = options
+        self.environment = environment or {}
         # Not the first one: it binds seconds later, and others may look for a port meanwhile.
         self.port = next(port for port in random.sample(CHOICE, len(CHOICE)) if is_free(port))
         self.folder = folder
@@ -69,7 +80,7 @@ class Peer:
                 *self.options,
             ],
             self.folder / "mlflow.log",
-            _ENVIRONMENT | {"PATH": os.defpath, "HOME": str(self.folder)},
+            {**_ENVIRONMENT, **self.environment, "PATH": os.defpath, "HOME": str(self.folder)},
         )
         self._process.spawn()
 
@@ -118,6 +129,18 @@ def database_url(url: str, database: str, user: str, password: str) -> str:
     """The address of another database on the same server, as another user."""
     server = as_user(url, user, password).rpartition("/")[0]
     return f"{server}/{database}"
+
+
+@asynccontextmanager
+async def one_worker(superuser_url: str, folder: Path) -> AsyncIterator[Peer]:
+    """`mlflow server` to compare answers with, begun and not awaited; ended at the end."""
+    database = await make_database(superuser_url, f"{DATABASE}_{uuid4().hex[:8]}")
+    server = Peer(sys.executable, database, folder, ONE_WORKER, WITHOUT_JOBS)
+    server.spawn()
+    try:
+        yield server
+    finally:
+        await server.stop()
 
 
 @asynccontextmanager

@@ -190,8 +190,9 @@ async def test_a_refusal_names_the_field_that_is_wrong(
             target.token, row.route.method, row.things.filled(ask.path), body=body
         )
         assert answer.status == 400, (field, answer)
-        # MLflow speaks of one experiment_id where a list is empty.
-        assert field.removesuffix("s") in answer.body.decode(), (field, answer)
+        # MLflow speaks of one experiment_id where a list is empty, and names fields in snake case.
+        said = answer.body.decode().replace("_", "").lower()
+        assert field.removesuffix("s").replace("_", "").lower() in said, (field, answer)
 
 
 @pytest.mark.parametrize("what", HEAVY)

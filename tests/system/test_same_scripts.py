@@ -16,13 +16,11 @@ from mlflow import MlflowClient
 
 from libs.embedded import Parts
 from tests.deployments import deployed
-from tests.load.peer import Peer, make_database
+from tests.load.peer import one_worker
 from tests.system.masking import Mask
 
 SCRIPTS: Final = Path(__file__).parent / "scripts"
 PATIENCE_SECONDS: Final = 120
-# One worker answers as four do, and starts sooner.
-ONE_WORKER: Final = ("--workers", "1")
 # Each line is a script and the words that it is given after a name of its own.
 ASKED: Final[tuple[tuple[str, ...], ...]] = (
     ("nested_runs",),
@@ -96,18 +94,15 @@ async def sides(
     """A real server and ours, on the same PostgreSQL."""
     folder = tmp_path_factory.mktemp("same")
     environment = fresh_parts.environment
-    database = await make_database(environment["MAESTRO_POSTGRES_URL"])
-    stock = Peer(sys.executable, database, folder, ONE_WORKER)
-    stock.spawn()
-    try:
-        async with deployed(environment, folder) as ours:
-            await stock.answering()
-            yield (
-                Side(f"http://127.0.0.1:{stock.port}"),
-                Side(ours.url, {"MLFLOW_TRACKING_TOKEN": ours.token}),
-            )
-    finally:
-        await stock.stop()
+    async with (
+        one_worker(environment["MAESTRO_POSTGRES_URL"], folder) as stock,
+        deployed(environment, folder) as ours,
+    ):
+        await stock.answering()
+        yield (
+            Side(f"http://127.0.0.1:{stock.port}"),
+            Side(ours.url, {"MLFLOW_TRACKING_TOKEN": ours.token}),
+        )
 
 
 @pytest.mark.parametrize("words", ASKED, ids=" ".join)

@@ -11,9 +11,10 @@ DOCKERFILE = Path(__file__).parents[2] / "deploy/Dockerfile"
 
 def test_our_dockerfile_is_understood() -> None:
     """Stages, steps, variables, user, folder and health check are those of the file."""
-    packages, image = read(DOCKERFILE.read_text())
-    assert packages.name == "packages"
+    packages, pages, image = read(DOCKERFILE.read_text())
+    assert (packages.name, pages.name) == ("packages", "pages")
     assert [word for word, _ in packages.steps] == ["COPY", "RUN"]
+    assert ("COPY", "--from=pages /ui /srv/maestro/ui") in image.steps
     assert ("COPY", "--from=packages /app /app") in image.steps
     assert image.user == "10001:10001"
     assert image.folder == "/srv/maestro"

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from libs.common.errors import Refusal
+from libs.common.http.application import read_body
 from libs.common.http.routes import Call, Routes
 from services.auth.model.mlflow_permissions import PermissionRow, permission_rows
 from services.auth.queries.members import find_member
@@ -76,7 +77,9 @@ def replaced() -> Routes:
 
 
 def _refusing(path: str, instead: str) -> Callable[[Call], Awaitable[None]]:
-    async def refuse(_: Call) -> None:
+    async def refuse(call: Call) -> None:
+        # Whoever is still sending when the connection ends does not hear the answer.
+        await read_body(call.request)
         raise Refusal(
             "NOT_IMPLEMENTED",
             f"MLflow's own users, roles and permissions are replaced here: use {instead}.",

@@ -24,6 +24,16 @@ _MODULES: Final = (
     *(logged_models, logged_model_searches, artifacts),
 )
 _GATEWAYS_OWN: Final = ("GET", "/health")
+# What the web pages ask of parts that are not here, and the address of an upload's parts, which is
+# each server's own: tests/system/test_pages.py and test_parts.py look at them.
+_NOT_OF_THE_API: Final = frozenset(
+    {
+        *("/graphql", "2.0/mlflow/gateway-proxy", "3.0/mlflow/ui-telemetry"),
+        *("3.0/mlflow/assistant/config", "3.0/mlflow/assistant/providers"),
+        *("3.0/mlflow/datasets/search", "3.0/mlflow/traces/search", "3.0/mlflow/traces/metrics"),
+        "2.0/mlflow-artifacts/mpu-part",
+    }
+)
 
 
 def tables() -> list[Table]:
@@ -36,12 +46,13 @@ def tables() -> list[Table]:
 def served_here() -> set[tuple[str, str]]:
     """Method and path, without its prefix, of each of tracking's operations that are MLflow's."""
     (surface,) = surfaces([SERVICE])
-    return {
+    found = {
         (route.method, path.removeprefix("/api/").removeprefix("/ajax-api/").replace(":path", ""))
         for route in surface.routes
         for path in route.paths
         if not path.startswith("/internal/")
     }
+    return {(method, path) for method, path in found if path not in _NOT_OF_THE_API}
 
 
 def operations() -> list[Operation]:

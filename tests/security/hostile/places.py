@@ -29,7 +29,11 @@ class Place:
     encoded: bool = False
 
     def stays_inside(self, trick: str) -> bool:
-        """Whether HTTP itself ends the path before what is tricky: a query is no path."""
+        """Whether the path ends before what is tricky: a query is no path, and of a body with half a
+        letter nothing more is read, as MLflow does.
+        """
+        if self.body is not None and "\ud800" in trick:
+            return True
         rest = trick.partition("?")[0]
         in_path = "§" in self.target.partition("?")[0] and not self.encoded
         return in_path and "?" in trick and rest == "a"
