@@ -13,14 +13,14 @@ from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.artifacts.opening import open_store
 from services.tracking.known import Known
 from services.tracking.model.capabilities import Seal
-from services.tracking.model.usage import Seen
+from services.tracking.model.usage import Receiving, Seen
 
 
 @dataclass(slots=True)
 class State:
     """The store of artifacts, what is known of experiments, and whose `Default` is there.
 
-    `usage` is what tenants were last seen to have used. `seal` makes the capabilities of parts, and
+    `usage` is what tenants were last seen to have used, `receiving` the parts that come. `seal` makes the capabilities of parts, and
     `composing` holds the uploads that this process puts together. With `exchange` the registry is
     asked.
     """
@@ -31,6 +31,7 @@ class State:
     known: Known = field(default_factory=Known)
     with_default: set[int] = field(default_factory=set)
     usage: Seen = field(default_factory=Seen)
+    receiving: Receiving = field(default_factory=Receiving)
     composing: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
 
 

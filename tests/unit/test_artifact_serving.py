@@ -124,6 +124,8 @@ def test_who_has_the_content_is_known_by_its_tag(said: str, has: bool) -> None:
         ("noending", "application/octet-stream"),
         ("data:text/html,x", "application/octet-stream"),
         (".hidden", "application/octet-stream"),
+        *(("x.js", "text/plain"), ("x.JS", "text/plain"), ("x.mjs", "text/plain")),
+        *(("x.js.gz", "text/plain"), ("x.MJS", "text/plain")),
     ],
 )
 def test_kinds(name: str, kind: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -11,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.common.errors import Refusal, invalid
-from libs.common.http.checks import INTEGER, LIST, REQUIRED, TEXT, Schema, at_most, each_with
+from libs.common.http.checks import (
+    INTEGER,
+    LIST,
+    REQUIRED,
+    TEXT,
+    Schema,
+    at_most,
+    between,
+    each_with,
+)
 from libs.common.http.wire import decode_body, decode_query, error_body
 
 INVALID = (400, "INVALID_PARAMETER_VALUE")
@@ -48,6 +58,14 @@ class Checked(msgspec.Struct):
     inners: list[Inner] = []
     note: str = ""
     most: int = 0
+
+
+class Bounded(msgspec.Struct):
+    """A message with a field of a bound, kept as it was written."""
+
+    SCHEMA: ClassVar[Schema] = {"longest_page": (between(1, 5, "1 to 5."),)}
+
+    longest_page: str = "5"
 
 
 class Outer(msgspec.Struct):
@@ -98,6 +116,31 @@ def test_deep_nesting_gives_a_message_or_a_refusal(
     raw = f'{{"{field}":{begin * depth}1{end * depth}}}'.encode()
     read = read_or_refused(lambda: decode_body(raw, Outer))
     assert read is None or isinstance(read, Outer)
+
+
+@pytest.mark.parametrize("depth", range(960, 1_000))
+def test_no_depth_at_the_edge_of_what_is_read_falls_over(depth: int) -> None:
+    """What is read may be too deep to be shown in the refusal."""
+    raw = f'{{"run_id":{"[" * depth}{"]" * depth}}}'.encode()
+    for kind in (Outer, Checked):
+        read = read_or_refused(lambda kind=kind: decode_body(raw, kind))  # type: ignore[misc]
+        assert read is None or isinstance(read, kind)
+
+
+@pytest.mark.parametrize("spelled", ["longest_page", "longestPage"])
+def test_a_bound_holds_however_its_field_is_spelled(spelled: str) -> None:
+    assert decode_body(f'{{"{spelled}":"5"}}'.encode(), Bounded).longest_page == "5"
+    for value in ('"6"', '"0"', '"1e1"', '"abc"'):
+        raw = f'{{"{spelled}":{value}}}'.encode()
+        assert read_or_refused(lambda raw=raw: decode_body(raw, Bounded)) is None  # type: ignore[misc]
+
+
+def test_many_empty_items_are_looked_at_once() -> None:
+    """One look at each, whatever a message's fields: they come by the million."""
+    raw = b'{"unknown":1,"inners":[' + b",".join([b"{}"] * 50_000) + b"]}"
+    began = time.process_time()
+    assert len(decode_body(raw, Outer).inners) == 50_000
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize("number", ["9" * 5_000, "1" + "0" * 400, "1e400", "-1e400", "2e63"])

@@ -22,6 +22,7 @@ from libs.common.service import Running
 from libs.common.telemetry import metrics
 
 JSON_SECONDS: Final = 60.0
+_READ_AT_ONCE: Final = 256 * 1024
 # Of our own REST, whose bodies are read whole and checked field by field in the event loop.
 OWN_BODY_LIMIT: Final = 1024 * 1024
 _OWN_LIMITS: Final = Limits(body_bytes=OWN_BODY_LIMIT)
@@ -134,7 +135,11 @@ async def _run(route: Route, call: Call) -> Any:
         return await route.handler(call, decode_query(call.request.url.query, route.body))
     if route.method in ("POST", "PUT"):
         _insist_json(call.request.headers.get("content-type"))
-    return await route.handler(call, decode_body(await read_body(call.request), route.body))
+    body = await read_body(call.request)
+    if len(body) <= _READ_AT_ONCE:
+        return await route.handler(call, decode_body(body, route.body))
+    # Beside the loop: a large body of strange fields takes seconds, and nobody else waits for it.
+    return await route.handler(call, await asyncio.to_thread(decode_body, body, route.body))
 
 
 def _insist_json(content_type: str | None) -> None:

@@ -7,6 +7,7 @@ until there then counts, as in MLflow.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
@@ -65,13 +66,24 @@ def TEXTS(value: Any) -> bool:  # noqa: N802
 _TYPES: Final = frozenset({TEXT, INTEGER, NUMBER, LIST, TEXTS})
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A check of how large a value is, however its field was spelled."""
+
+    passes: Check
+
+    def __call__(self, value: Any) -> bool:
+        """Whether it is within the bound."""
+        return self.passes(value)
+
+
 def at_most(limit: int) -> Check:
     """A number up to `limit`, where one is given."""
 
     def passes(value: Any) -> bool:
         return not INTEGER(value) or int(value) <= limit
 
-    return passes
+    return Bound(passes)
 
 
 def between(least: int, most: int, message: str) -> Check:
@@ -84,7 +96,7 @@ def between(least: int, most: int, message: str) -> Check:
             raise invalid(f"{message}{SEE_DOCS}")
         return True
 
-    return passes
+    return Bound(passes)
 
 
 def at_most_items(limit: int, message: str) -> Check:
@@ -95,7 +107,7 @@ def at_most_items(limit: int, message: str) -> Check:
             raise invalid(message.format(count=len(value)) + SEE_DOCS)
         return True
 
-    return passes
+    return Bound(passes)
 
 
 def each_with(path: str, *fields: str) -> Check:
@@ -127,6 +139,17 @@ def check_read(message: Any) -> None:
         _pass(name, value, checks)
 
 
+def check_bounds(message: Any) -> None:
+    """Refuse the first field of a message that is out of its bounds.
+
+    MLflow looks at a field by its own name alone, and lets through what is written in camelCase.
+    """
+    for name, checks in _bounds_of(message.__class__):
+        value = getattr(message, name)
+        if value is not None:
+            _pass(name, value, checks)
+
+
 def check_written(found: Mapping[str, Any], schema: Schema, *, whole: bool) -> None:
     """Refuse the first field of a request as it was written that fails a check.
 
@@ -153,6 +176,18 @@ def _beyond_types(kind: Any) -> list[tuple[str, list[Check]]]:
     schema = schema_of(kind) or {}
     found = [(name, [c for c in checks if c not in _TYPES]) for name, checks in schema.items()]
     return [(name, checks) for name, checks in found if checks]
+
+
+@cache
+def _bounds_of(kind: Any) -> list[tuple[str, list[Check]]]:
+    """The bounds of a message's fields."""
+    schema = schema_of(kind) or {}
+    found: list[tuple[str, list[Check]]] = []
+    for name, checks in schema.items():
+        bounds: list[Check] = [check for check in checks if isinstance(check, Bound)]
+        if bounds:
+            found.append((name, bounds))
+    return found
 
 
 def absent(name: str) -> Refusal:

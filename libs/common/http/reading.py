@@ -153,21 +153,36 @@ def _dict(value: Any, kind: Any, path: str) -> tuple[dict[str, Any] | None, Faul
 
 def _refuse_two_spellings(found: Any, kind: Any) -> None:
     """Refuse an object that names one field two ways, before anything of it counts."""
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not found:
         return
-    for field, hint in hints_of(kind).items():
-        other = _json_name(field)
-        if other != field and field in found and other in found:
+    for field, other in _two_spellings(kind):
+        if field in found and other in found:
             raise invalid(
                 f"Request specifies both '{field}' and '{other}'; provide only one of them."
             )
+    for field, other, inner in _messages_in(kind):
+        value = found.get(field, found.get(other))
+        for item in value if isinstance(value, list) else [value]:
+            _refuse_two_spellings(item, inner)
+
+
+@cache
+def _two_spellings(kind: Any) -> tuple[tuple[str, str], ...]:
+    """The fields of a message that have two spellings, with both."""
+    return tuple((f, _json_name(f)) for f in hints_of(kind) if _json_name(f) != f)
+
+
+@cache
+def _messages_in(kind: Any) -> tuple[tuple[str, str, Any], ...]:
+    """The fields of a message that hold messages or lists of them: both spellings, what they hold."""
+    found = []
+    for field, hint in hints_of(kind).items():
         inner = bare(hint)
         if get_origin(inner) is list:
             inner = bare(get_args(inner)[0])
         if _is_message(inner):
-            value = found.get(field, found.get(other))
-            for item in value if isinstance(value, list) else [value]:
-                _refuse_two_spellings(item, inner)
+            found.append((field, _json_name(field), inner))
+    return tuple(found)
 
 
 def _text(value: Any) -> str:

@@ -14,7 +14,15 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from libs.common.errors import Refusal, invalid
-from libs.common.http.checks import SEE_DOCS, absent, check_read, check_written, schema_of, unfit
+from libs.common.http.checks import (
+    SEE_DOCS,
+    absent,
+    check_bounds,
+    check_read,
+    check_written,
+    schema_of,
+    unfit,
+)
 from libs.common.http.reading import bare, hints_of, read_message
 
 __all__ = ["SEE_DOCS", "decode_body", "decode_query", "error_body", "require"]
@@ -87,15 +95,16 @@ def _read_object(raw: bytes) -> dict[str, Any]:
 
 
 def _tolerant(found: dict[str, Any], kind: type[B]) -> B:
+    schema = schema_of(kind)
     try:
         message, fault = read_message(found, kind)
+        if schema is not None:
+            check_written(found, schema, whole=fault is None)
+            check_bounds(message)
+        elif fault is not None:
+            raise unfit(fault.path, fault.value)
     except RecursionError:
         raise invalid("The request is nested too deeply.") from None
-    schema = schema_of(kind)
-    if schema is not None:
-        check_written(found, schema, whole=fault is None)
-    elif fault is not None:
-        raise unfit(fault.path, fault.value)
     return message  # type: ignore[no-any-return]
 
 

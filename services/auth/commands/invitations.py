@@ -10,6 +10,7 @@ from libs.common.events.outbox import Recording, UnitOfWork, unit_of_work
 from libs.common.principal import Principal
 from services.auth.commands.access import rights_to_change
 from services.auth.commands.facts import invitation_state
+from services.auth.commands.tokens import insist_no_session
 from services.auth.model.holding import insist_holds
 from services.auth.model.invitations import MOST_TRIES, Invited, conflict, no_invitation
 from services.auth.model.members import Tenant, insist_room
@@ -35,6 +36,7 @@ async def make_invitation(
     """Invite somebody to the caller's tenant, with a role that holds no more than the caller."""
     login = login.lower()
     async with unit_of_work(running, caller) as work:
+        await insist_no_session(work.connection, caller)
         rights = await rights_to_change(work, caller)
         tenant = await lock_tenant(work.connection, caller.tenant_no)
         rules = await rules_of_role(work.connection, caller.tenant_no, role)

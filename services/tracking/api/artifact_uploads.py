@@ -106,14 +106,16 @@ async def _page_body(call: Call) -> bytes:
     too_large = invalid("Artifact size is too large. Max size is 10MB.")
     if (declared_length(call.request) or 0) > _MOST_FROM_PAGES:
         raise too_large
-    data = b""
+    parts: list[bytes] = []
+    size = 0
     async for chunk in call.request.stream():
-        data += chunk
-        if len(data) > _MOST_FROM_PAGES:
+        parts.append(chunk)
+        size += len(chunk)
+        if size > _MOST_FROM_PAGES:
             raise too_large
-    if not data:
+    if not size:
         raise invalid("Request must specify data.")
-    return data
+    return b"".join(parts)
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

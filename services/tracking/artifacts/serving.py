@@ -91,11 +91,15 @@ def wanted_range(headers: Mapping[str, str], content: Content) -> tuple[int, int
 
 
 def content_type(name: str) -> str:
-    """The type of a file by its name, as MLflow guesses it, octets when there is none."""
+    """The type of a file by its name, as MLflow guesses it, octets when there is none.
+
+    No artifact is a script: a page of ours could be made to run it.
+    """
     ending = name.rpartition(".")[2]
     if ending in TEXT_ENDINGS:
         return "text/plain"
-    return _types().guess_type(f"./{name}")[0] or BINARY
+    guessed = _types().guess_type(f"./{name}")[0] or BINARY
+    return "text/plain" if "javascript" in guessed or "ecmascript" in guessed else guessed
 
 
 @cache

@@ -86,6 +86,20 @@ async def put_part(
     claims: Claims,
 ) -> Content:
     """Store a part, as long as who began the upload may still write there."""
+    if length is None:
+        raise invalid("A part comes with a Content-Length.")
+    with state_of(running).receiving.entered(capability.tenant_no, length) as others:
+        return await _put_part(running, capability, chunks, length, others, claims)
+
+
+async def _put_part(
+    running: Running,
+    capability: Capability,
+    chunks: AsyncIterator[bytes],
+    length: int,
+    others: int,
+    claims: Claims,
+) -> Content:
     tenant_no, upload_id = capability.tenant_no, capability.upload_id
     found = await part_uploads.under_way(running.database, tenant_no, upload_id)
     if found is None:
@@ -98,7 +112,7 @@ async def put_part(
         running, principal, _PERMISSION, int(owner.experiment_id), missing=absent
     )
     chunks = within_most(running, chunks, length)
-    chunks = await part_within_quota(running, principal, found.held, chunks, length)
+    chunks = await part_within_quota(running, principal, found.held + others, chunks, length)
     body, key = Measured(chunks, claims), new_key(principal.tenant)
     await contents.begin_object(running.database, key)
     try:

@@ -1,7 +1,8 @@
 """What tenants have used of their plans, and the refusals where there is nothing left."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +11,7 @@ from libs.common.errors import Refusal, denied
 
 BELIEVED_SECONDS: Final = 1.0
 MOST_TENANTS: Final = 20_000
+MOST_PARTS_AT_ONCE: Final = 64
 
 
 @dataclass(slots=True)
@@ -71,3 +73,32 @@ class Seen:
         if len(self._seen) >= MOST_TENANTS:
             self._seen.clear()
         self._seen[tenant_no] = self._clock() + BELIEVED_SECONDS, usage
+
+
+class Receiving:
+    """The parts that this process is receiving just now, by tenant: how many, and their bytes.
+
+    A part comes without a credential, so its tenant's places at the gateway do not bound it.
+    """
+
+    def __init__(self) -> None:
+        self._parts: dict[int, list[int]] = {}
+
+    @contextmanager
+    def entered(self, tenant_no: int, length: int) -> Iterator[int]:
+        """A part of so many bytes comes; gives the bytes of those that came before and still come."""
+        parts = self._parts.setdefault(tenant_no, [])
+        if len(parts) >= MOST_PARTS_AT_ONCE:
+            raise Refusal(
+                "RESOURCE_EXHAUSTED",
+                f"{MOST_PARTS_AT_ONCE} parts of the tenant's uploads are coming already.",
+                retry_after=1,
+            )
+        others = sum(parts)
+        parts.append(length)
+        try:
+            yield others
+        finally:
+            parts.remove(length)
+            if not parts:
+                self._parts.pop(tenant_no, None)

@@ -116,6 +116,7 @@ async def test_a_changed_password_is_enough_where_nobody_ended_the_session(auth:
         ("POST", TOKENS, {"name": "kept"}),
         ("POST", LINKS, {}),
         ("PUT", PASSWORD, {"new": MINE}),
+        ("POST", "/api/maestro/v1/invitations", {"login": "mallory@example.org", "role": "admin"}),
     ],
 )
 async def test_a_session_makes_nothing_that_outlives_it(
