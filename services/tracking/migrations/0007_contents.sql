@@ -367,5 +367,6 @@ BEGIN
 END $$;
 
 GRANT SELECT, INSERT, DELETE ON artifacts TO tracking_app;
+GRANT UPDATE (updated_at) ON artifacts TO tracking_app; -- rows are locked, and never updated
 GRANT SELECT, INSERT, UPDATE, DELETE ON contents, part_uploads, parts, unused_contents,
     loose_objects TO tracking_app;

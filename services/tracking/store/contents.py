@@ -25,25 +25,24 @@ WITH gone AS (
 )
 SELECT coalesce(sum(size), 0)::int8 FROM gone
 """
+_PAGE: Final = """
+SELECT path FROM artifacts WHERE tenant_no = $1 AND workspace_id = $2 ORDER BY path LIMIT $3 FOR UPDATE
+"""
+# Of two files of one path the later one stays, on whichever side it was written.
 _MAKE_ROOM: Final = """
-DELETE FROM artifacts a USING (
-    SELECT path FROM artifacts WHERE tenant_no = $1 AND workspace_id = $2 ORDER BY path LIMIT $4
-) AS page
-WHERE a.tenant_no = $1 AND a.workspace_id = $3 AND a.path = page.path
+DELETE FROM artifacts there USING artifacts here
+WHERE here.tenant_no = $1 AND here.workspace_id = $2 AND here.path = ANY ($4)
+      AND there.tenant_no = $1 AND there.workspace_id = $3 AND there.path = here.path
+      AND there.updated_at <= here.updated_at
 """
 _MOVE: Final = """
-WITH page AS (
-    SELECT path FROM artifacts WHERE tenant_no = $1 AND workspace_id = $2 ORDER BY path LIMIT $4
-), gone AS (
-    DELETE FROM artifacts a USING page
-    WHERE a.tenant_no = $1 AND a.workspace_id = $2 AND a.path = page.path
-    RETURNING a.path, a.content_no, a.size, a.updated_at
-), moved AS (
-    INSERT INTO artifacts (tenant_no, workspace_id, path, content_no, size, updated_at)
-    SELECT $1, $3, path, content_no, size, updated_at FROM gone
-    RETURNING 1
+WITH gone AS (
+    DELETE FROM artifacts WHERE tenant_no = $1 AND workspace_id = $2 AND path = ANY ($4)
+    RETURNING path, content_no, size, updated_at
 )
-SELECT count(*) FROM moved
+INSERT INTO artifacts (tenant_no, workspace_id, path, content_no, size, updated_at)
+SELECT $1, $3, path, content_no, size, updated_at FROM gone
+ON CONFLICT DO NOTHING
 """
 _UNUSED: Final = """
 SELECT tenant_no, array_agg(content_no) AS contents FROM (
@@ -124,9 +123,11 @@ async def move_page(
     connection: Connection, tenant_no: int, workspace_id: int, to: int, most: int
 ) -> int:
     """Move so many files to the same paths of another workspace; how many there were."""
-    await connection.execute(_MAKE_ROOM, tenant_no, workspace_id, to, most)
-    moved: int = await connection.fetchval(_MOVE, tenant_no, workspace_id, to, most)
-    return moved
+    page = await connection.fetch(_PAGE, tenant_no, workspace_id, most)
+    paths = [row["path"] for row in page]
+    await connection.execute(_MAKE_ROOM, tenant_no, workspace_id, to, paths)
+    await connection.execute(_MOVE, tenant_no, workspace_id, to, paths)
+    return len(paths)
 
 
 async def unused(database: Database, seconds: float, most: int) -> list[tuple[int, list[int]]]:
