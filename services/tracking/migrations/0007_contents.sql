@@ -341,11 +341,18 @@ BEGIN
     )
     INSERT INTO loose_objects (object_key, size, leaves)
     SELECT g.object_key, g.size, true FROM gone g;
-    -- Those that are held again are not unused any more.
+    -- Those that are held again are not unused any more. They are locked, since one that is just let
+    -- go would be forgotten by its old row: whoever lets go has locked it and told of it anew.
+    WITH held AS (
+        SELECT c.content_no FROM contents c
+        WHERE c.tenant_no = p_tenant_no AND c.content_no = ANY (p_contents) AND c.refs > 0
+        ORDER BY c.content_no FOR SHARE SKIP LOCKED
+    )
     DELETE FROM unused_contents u
     WHERE u.tenant_no = p_tenant_no AND u.content_no = ANY (p_contents)
-          AND NOT EXISTS (SELECT FROM contents c WHERE c.tenant_no = u.tenant_no
-                          AND c.content_no = u.content_no AND c.refs = 0);
+          AND (u.content_no IN (SELECT h.content_no FROM held h)
+               OR NOT EXISTS (SELECT FROM contents c WHERE c.tenant_no = u.tenant_no
+                              AND c.content_no = u.content_no));
     GET DIAGNOSTICS done = ROW_COUNT;
     RETURN done;
 END $$;
