@@ -167,11 +167,13 @@ BEGIN
             RETURN;
         END IF;
     END IF;
+    -- Whoever removes or moves the path locks it first too.
+    SELECT a.content_no INTO number FROM artifacts a
+    WHERE a.tenant_no = p_tenant_no AND a.workspace_id = p_workspace_id AND a.path = p_path
+    FOR UPDATE;
     PERFORM FROM contents c
-    WHERE c.tenant_no = p_tenant_no AND (
-        (c.sha256 = p_sha256 AND c.size = p_size)
-        OR c.content_no = (SELECT a.content_no FROM artifacts a WHERE a.tenant_no = p_tenant_no
-                           AND a.workspace_id = p_workspace_id AND a.path = p_path))
+    WHERE c.tenant_no = p_tenant_no
+          AND ((c.sha256 = p_sha256 AND c.size = p_size) OR c.content_no = number)
     ORDER BY c.content_no FOR NO KEY UPDATE;
     IF p_object_key IS NULL THEN
         SELECT c.content_no, c.object_key INTO number, key FROM contents c

@@ -22,7 +22,8 @@ async def test_of_two_files_of_one_path_the_later_one_outlives_the_move(
     experiment_id = await new_experiment(inside)
     run_id = await new_run(inside, experiment_id)
     path = f"{experiment_id}/{run_id}/artifacts/latest.ckpt"
-    move_runs, written = store.move_runs, []
+    move_runs = store.move_runs
+    written: list[str] = []
 
     async def after_a_late_upload(*given: Any) -> Any:
         if not written:
