@@ -70,7 +70,8 @@ CREATE TABLE unused_contents (
 CREATE INDEX unused_contents_oldest ON unused_contents (since);
 
 -- platform: objects that no content refers to, for a sweep over all tenants. A row is there before an
--- object's first byte and leaves with the content's row; one that `leaves` is to be removed at once.
+-- object's first byte and leaves with the content's row; one that `leaves` is to be removed, at once or, where
+-- the store did not, from `since` on.
 CREATE TABLE loose_objects (
     object_key text COLLATE "C" PRIMARY KEY,
     size       int8 NOT NULL DEFAULT 0, -- where it is known

@@ -10,10 +10,16 @@ from services.tracking.model.contents import Content
 
 # An upload that has not ended by then was given up, or its process is gone.
 GIVEN_UP_SECONDS: Final = 24 * 3600
+# What the store does not remove is left alone for so long, so that it holds up nothing else.
+PUT_OFF_SECONDS: Final = 3600.0
 
 _BEGIN: Final = "INSERT INTO loose_objects (object_key) VALUES ($1)"
 _LEAVE: Final = "UPDATE loose_objects SET leaves = true WHERE object_key = ANY ($1)"
 _REMOVED: Final = "DELETE FROM loose_objects WHERE object_key = ANY ($1)"
+_PUT_OFF: Final = """
+UPDATE loose_objects SET leaves = true, since = now() + make_interval(secs => $2)
+WHERE object_key = ANY ($1)
+"""
 _KEEP: Final = "SELECT why, key, added FROM keep_artifact($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _MEND: Final = "SELECT mend_content($1, $2, $3, $4, $5)"
 _UNLINK: Final = """
@@ -54,7 +60,7 @@ GROUP BY tenant_no
 _FREE: Final = "SELECT free_unused($1, $2, $3)"
 _LOOSE: Final = """
 SELECT object_key, size FROM loose_objects
-WHERE leaves OR since < now() - make_interval(secs => $1)
+WHERE (leaves AND since <= now()) OR since < now() - make_interval(secs => $1)
 ORDER BY since LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
@@ -84,6 +90,11 @@ async def give_up_objects(database: Database, keys: Sequence[str]) -> None:
 async def objects_removed(database: Database | Connection, keys: Sequence[str]) -> None:
     """Loose objects are not in the store any more."""
     await database.execute(_REMOVED, keys)
+
+
+async def put_off(connection: Connection, keys: Sequence[str]) -> None:
+    """Loose objects that could not be removed are to be tried again after a while."""
+    await connection.execute(_PUT_OFF, keys, PUT_OFF_SECONDS)
 
 
 async def keep(
