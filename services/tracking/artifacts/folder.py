@@ -11,7 +11,7 @@ from typing import Final
 from obstore.store import LocalStore
 
 from libs.common.errors import invalid
-from services.tracking.artifacts.objects import MIB, Found, Objects
+from services.tracking.artifacts.objects import MIB, Found, Objects, store_away
 
 PART_BYTES: Final = MIB
 
@@ -42,7 +42,10 @@ class Folder:
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Remove files, and what a process that died has left of their uploads."""
-        await asyncio.to_thread(self._delete, keys)
+        try:
+            await asyncio.to_thread(self._delete, keys)
+        except OSError as problem:
+            raise store_away(problem) from problem
 
     async def signed(self, key: str, seconds: int) -> str:
         """A folder has no URLs of its own."""

@@ -86,7 +86,7 @@ class Objects:
             else:
                 await hand_over(body, lambda source: self._put_parts(key, source, part))
         except BaseError as problem:
-            raise _store_away(problem) from problem
+            raise store_away(problem) from problem
 
     async def _put_parts(self, key: str, source: AsyncIterator[bytes], part: int) -> None:
         await obstore.put_async(
@@ -105,7 +105,7 @@ class Objects:
         except FileNotFoundError:
             return None
         except BaseError as problem:
-            raise _store_away(problem) from problem
+            raise store_away(problem) from problem
         return Found(key, whole.meta["size"], whole.meta["e_tag"], whole)
 
     async def read(self, found: Found, start: int, end: int) -> AsyncIterator[bytes]:
@@ -126,7 +126,7 @@ class Objects:
         except (PreconditionError, FileNotFoundError) as problem:
             raise unavailable("The artifact was replaced while it was read.") from problem
         except BaseError as problem:
-            raise _store_away(problem) from problem
+            raise store_away(problem) from problem
 
     async def delete(self, keys: Sequence[str]) -> None:
         """Remove objects, many in one request where the store takes that."""
@@ -135,7 +135,7 @@ class Objects:
         except FileNotFoundError:
             await self._delete_each(keys)
         except BaseError as problem:
-            raise _store_away(problem) from problem
+            raise store_away(problem) from problem
 
     async def _delete_each(self, keys: Sequence[str]) -> None:
         # One that was not there may have ended the removal of the others.
@@ -145,7 +145,7 @@ class Objects:
             except FileNotFoundError:
                 continue
             except BaseError as problem:
-                raise _store_away(problem) from problem
+                raise store_away(problem) from problem
 
     async def signed(self, key: str, seconds: int) -> str:
         """A URL of the store's own that gives an object for a while."""
@@ -154,11 +154,11 @@ class Objects:
         try:
             url = await obstore.sign_async(self._store, "GET", key, timedelta(seconds=seconds))
         except BaseError as problem:
-            raise _store_away(problem) from problem
+            raise store_away(problem) from problem
         return str(url)
 
 
-def _store_away(problem: BaseException) -> Refusal:
+def store_away(problem: BaseException) -> Refusal:
     """The refusal for a store that does not answer or does not let us in; the log says why."""
     _log.error("artifact_store_failed", error=str(problem)[:500])
     return unavailable("The artifact store is away; try again.")

@@ -15,6 +15,7 @@ from libs.common.errors import Refusal, invalid, unavailable
 from libs.common.failpoints import reach
 from libs.common.principal import Principal
 from libs.common.service import Running
+from libs.common.telemetry.logs import logger
 from services.tracking.artifacts.checksums import Measured
 from services.tracking.artifacts.objects import MIB
 from services.tracking.artifacts.paths import Owner, new_key
@@ -28,6 +29,9 @@ from services.tracking.store import contents as store
 # So little is kept in memory until its hash says whether it has to be written at all.
 SMALL_BYTES: Final = MIB
 PAGE: Final = 500
+# A store that does not remove so many of a page may be away: the rest waits for the next sweep.
+MOST_STUCK: Final = 3
+_log = logger(__name__)
 
 
 class Freed(NamedTuple):
@@ -90,10 +94,34 @@ async def free_contents(running: Running, grace_seconds: float) -> Freed:
 async def _remove_page(running: Running) -> dict[str, int]:
     async with running.database.transaction() as connection:
         found = await store.loose(connection, PAGE)
-        if found:
-            await state_of(running).artifacts.delete(list(found))
-            await store.objects_removed(connection, list(found))
-    return found
+        if not found:
+            return {}
+        gone, stuck = await _remove_from_store(running, list(found))
+        await store.objects_removed(connection, gone)
+        await store.put_off(connection, stuck)
+    return {key: found[key] for key in gone}
+
+
+async def _remove_from_store(running: Running, keys: list[str]) -> tuple[list[str], list[str]]:
+    """Remove objects from the store: which are gone, and which it did not remove."""
+    artifacts = state_of(running).artifacts
+    with suppress(Refusal):
+        await artifacts.delete(keys)
+        return keys, []
+    # One after the other, so that one that cannot be removed does not keep the others.
+    gone: list[str] = []
+    stuck: list[str] = []
+    for key in keys:
+        try:
+            await artifacts.delete([key])
+        except Refusal as problem:
+            _log.error("object_not_removed", key=key, error=problem.message)
+            stuck.append(key)
+            if len(stuck) == MOST_STUCK:
+                break
+        else:
+            gone.append(key)
+    return gone, stuck
 
 
 class _Place:

@@ -163,6 +163,11 @@ async def abort(running: Running, principal: Principal, target: Target, upload_i
         number = _uuid(upload_id)
     except Refusal:
         return
+    # Before anything is ended: whoever asks may have no right to more than their own path.
+    async with running.database.reading(principal.tenant_no) as connection:
+        completed = await part_uploads.is_completed(connection, principal, number, target.path)
+    if completed is not False:
+        return
     if task := state_of(running).composing.get(number):
         task.cancel()
         await asyncio.wait({task})

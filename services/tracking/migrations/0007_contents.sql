@@ -70,7 +70,8 @@ CREATE TABLE unused_contents (
 CREATE INDEX unused_contents_oldest ON unused_contents (since);
 
 -- platform: objects that no content refers to, for a sweep over all tenants. A row is there before an
--- object's first byte and leaves with the content's row; one that `leaves` is to be removed at once.
+-- object's first byte and leaves with the content's row; one that `leaves` is to be removed, at once or, where
+-- the store did not, from `since` on.
 CREATE TABLE loose_objects (
     object_key text COLLATE "C" PRIMARY KEY,
     size       int8 NOT NULL DEFAULT 0, -- where it is known
@@ -167,11 +168,13 @@ BEGIN
             RETURN;
         END IF;
     END IF;
+    -- Whoever removes or moves the path locks it first too.
+    SELECT a.content_no INTO number FROM artifacts a
+    WHERE a.tenant_no = p_tenant_no AND a.workspace_id = p_workspace_id AND a.path = p_path
+    FOR UPDATE;
     PERFORM FROM contents c
-    WHERE c.tenant_no = p_tenant_no AND (
-        (c.sha256 = p_sha256 AND c.size = p_size)
-        OR c.content_no = (SELECT a.content_no FROM artifacts a WHERE a.tenant_no = p_tenant_no
-                           AND a.workspace_id = p_workspace_id AND a.path = p_path))
+    WHERE c.tenant_no = p_tenant_no
+          AND ((c.sha256 = p_sha256 AND c.size = p_size) OR c.content_no = number)
     ORDER BY c.content_no FOR NO KEY UPDATE;
     IF p_object_key IS NULL THEN
         SELECT c.content_no, c.object_key INTO number, key FROM contents c
@@ -341,11 +344,18 @@ BEGIN
     )
     INSERT INTO loose_objects (object_key, size, leaves)
     SELECT g.object_key, g.size, true FROM gone g;
-    -- Those that are held again are not unused any more.
+    -- Those that are held again are not unused any more. They are locked, since one that is just let
+    -- go would be forgotten by its old row: whoever lets go has locked it and told of it anew.
+    WITH held AS (
+        SELECT c.content_no FROM contents c
+        WHERE c.tenant_no = p_tenant_no AND c.content_no = ANY (p_contents) AND c.refs > 0
+        ORDER BY c.content_no FOR SHARE SKIP LOCKED
+    )
     DELETE FROM unused_contents u
     WHERE u.tenant_no = p_tenant_no AND u.content_no = ANY (p_contents)
-          AND NOT EXISTS (SELECT FROM contents c WHERE c.tenant_no = u.tenant_no
-                          AND c.content_no = u.content_no AND c.refs = 0);
+          AND (u.content_no IN (SELECT h.content_no FROM held h)
+               OR NOT EXISTS (SELECT FROM contents c WHERE c.tenant_no = u.tenant_no
+                              AND c.content_no = u.content_no));
     GET DIAGNOSTICS done = ROW_COUNT;
     RETURN done;
 END $$;
@@ -367,5 +377,6 @@ BEGIN
 END $$;
 
 GRANT SELECT, INSERT, DELETE ON artifacts TO tracking_app;
+GRANT UPDATE (updated_at) ON artifacts TO tracking_app; -- rows are locked, and never updated
 GRANT SELECT, INSERT, UPDATE, DELETE ON contents, part_uploads, parts, unused_contents,
     loose_objects TO tracking_app;

@@ -10,10 +10,16 @@ from services.tracking.model.contents import Content
 
 # An upload that has not ended by then was given up, or its process is gone.
 GIVEN_UP_SECONDS: Final = 24 * 3600
+# What the store does not remove is left alone for so long, so that it holds up nothing else.
+PUT_OFF_SECONDS: Final = 3600.0
 
 _BEGIN: Final = "INSERT INTO loose_objects (object_key) VALUES ($1)"
 _LEAVE: Final = "UPDATE loose_objects SET leaves = true WHERE object_key = ANY ($1)"
 _REMOVED: Final = "DELETE FROM loose_objects WHERE object_key = ANY ($1)"
+_PUT_OFF: Final = """
+UPDATE loose_objects SET leaves = true, since = now() + make_interval(secs => $2)
+WHERE object_key = ANY ($1)
+"""
 _KEEP: Final = "SELECT why, key, added FROM keep_artifact($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _MEND: Final = "SELECT mend_content($1, $2, $3, $4, $5)"
 _UNLINK: Final = """
@@ -25,25 +31,24 @@ WITH gone AS (
 )
 SELECT coalesce(sum(size), 0)::int8 FROM gone
 """
+_PAGE: Final = """
+SELECT path FROM artifacts WHERE tenant_no = $1 AND workspace_id = $2 ORDER BY path LIMIT $3 FOR UPDATE
+"""
+# Of two files of one path the later one stays, on whichever side it was written.
 _MAKE_ROOM: Final = """
-DELETE FROM artifacts a USING (
-    SELECT path FROM artifacts WHERE tenant_no = $1 AND workspace_id = $2 ORDER BY path LIMIT $4
-) AS page
-WHERE a.tenant_no = $1 AND a.workspace_id = $3 AND a.path = page.path
+DELETE FROM artifacts there USING artifacts here
+WHERE here.tenant_no = $1 AND here.workspace_id = $2 AND here.path = ANY ($4)
+      AND there.tenant_no = $1 AND there.workspace_id = $3 AND there.path = here.path
+      AND there.updated_at <= here.updated_at
 """
 _MOVE: Final = """
-WITH page AS (
-    SELECT path FROM artifacts WHERE tenant_no = $1 AND workspace_id = $2 ORDER BY path LIMIT $4
-), gone AS (
-    DELETE FROM artifacts a USING page
-    WHERE a.tenant_no = $1 AND a.workspace_id = $2 AND a.path = page.path
-    RETURNING a.path, a.content_no, a.size, a.updated_at
-), moved AS (
-    INSERT INTO artifacts (tenant_no, workspace_id, path, content_no, size, updated_at)
-    SELECT $1, $3, path, content_no, size, updated_at FROM gone
-    RETURNING 1
+WITH gone AS (
+    DELETE FROM artifacts WHERE tenant_no = $1 AND workspace_id = $2 AND path = ANY ($4)
+    RETURNING path, content_no, size, updated_at
 )
-SELECT count(*) FROM moved
+INSERT INTO artifacts (tenant_no, workspace_id, path, content_no, size, updated_at)
+SELECT $1, $3, path, content_no, size, updated_at FROM gone
+ON CONFLICT DO NOTHING
 """
 _UNUSED: Final = """
 SELECT tenant_no, array_agg(content_no) AS contents FROM (
@@ -55,7 +60,7 @@ GROUP BY tenant_no
 _FREE: Final = "SELECT free_unused($1, $2, $3)"
 _LOOSE: Final = """
 SELECT object_key, size FROM loose_objects
-WHERE leaves OR since < now() - make_interval(secs => $1)
+WHERE (leaves AND since <= now()) OR since < now() - make_interval(secs => $1)
 ORDER BY since LIMIT $2 FOR UPDATE SKIP LOCKED
 """
 
@@ -85,6 +90,11 @@ async def give_up_objects(database: Database, keys: Sequence[str]) -> None:
 async def objects_removed(database: Database | Connection, keys: Sequence[str]) -> None:
     """Loose objects are not in the store any more."""
     await database.execute(_REMOVED, keys)
+
+
+async def put_off(connection: Connection, keys: Sequence[str]) -> None:
+    """Loose objects that could not be removed are to be tried again after a while."""
+    await connection.execute(_PUT_OFF, keys, PUT_OFF_SECONDS)
 
 
 async def keep(
@@ -124,9 +134,11 @@ async def move_page(
     connection: Connection, tenant_no: int, workspace_id: int, to: int, most: int
 ) -> int:
     """Move so many files to the same paths of another workspace; how many there were."""
-    await connection.execute(_MAKE_ROOM, tenant_no, workspace_id, to, most)
-    moved: int = await connection.fetchval(_MOVE, tenant_no, workspace_id, to, most)
-    return moved
+    page = await connection.fetch(_PAGE, tenant_no, workspace_id, most)
+    paths = [row["path"] for row in page]
+    await connection.execute(_MAKE_ROOM, tenant_no, workspace_id, to, paths)
+    await connection.execute(_MOVE, tenant_no, workspace_id, to, paths)
+    return len(paths)
 
 
 async def unused(database: Database, seconds: float, most: int) -> list[tuple[int, list[int]]]:

@@ -121,6 +121,33 @@ async def test_a_sweep_says_what_it_freed(client: Client) -> None:
             await unlink_below(connection, number, DEFAULT_ID, "")
 
 
+async def test_objects_that_the_store_does_not_remove_hold_up_no_other(client: Client) -> None:
+    run_id, database = await new_run(client), client.running.database
+    stuck = [f"t/{client.tenant.id}/c/00/{number}" for number in range(commands.MOST_STUCK + 1)]
+    for key in stuck:  # a folder in place of a file
+        (store_folder(client) / key).mkdir(parents=True)
+        await store.begin_object(database, key)
+    await store.give_up_objects(database, stuck)
+    await database.execute(
+        "UPDATE loose_objects SET since = '-infinity' WHERE object_key = ANY ($1)", stuck
+    )
+    await put(client, of_run(run_id, "/a"), b"to go")
+    await client.ask("DELETE", of_run(run_id, "/a"))
+    assert len(await swept(client)) == 1, "the store may be away"
+    assert await swept(client) == []
+    assert await loose(client) == len(stuck)
+    for key in stuck:
+        (store_folder(client) / key).rmdir()
+    await free_contents(client.running, AT_ONCE)
+    assert await loose(client) == len(stuck), "they are not tried again at once"
+    await database.execute(
+        "UPDATE loose_objects SET since = since - interval '1 hour' WHERE object_key = ANY ($1)",
+        stuck,
+    )
+    await free_contents(client.running, AT_ONCE)
+    assert await loose(client) == 0
+
+
 async def test_a_sweep_takes_nothing_from_an_upload_that_is_about_to_hold_it(
     client: Client,
 ) -> None:

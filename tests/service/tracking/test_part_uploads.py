@@ -245,3 +245,28 @@ async def test_an_upload_that_is_aborted_while_it_is_put_together_stores_nothing
         assert (await upload.say("abort")).status == 200
     await free_contents(client.running, 0)
     assert (await stored(client), objects(client)) == ([], [])
+
+
+@pytest.mark.parametrize("whose", ["of another path", "of another tenant"])
+async def test_an_upload_is_not_ended_by_who_names_it_from_elsewhere(
+    client: Client, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    upload = await begun(client)
+    sent = await upload.put_all()
+    other = await begun(client if whose == "of another path" else client.of(new_tenant()))
+    go_on = asyncio.Event()
+    find = Folder.find
+
+    async def slowly(folder: Folder, key: str) -> Found | None:
+        await go_on.wait()
+        return await find(folder, key)
+
+    monkeypatch.setattr(commands, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(Folder, "find", slowly)
+    assert (await upload.say("complete", parts=sent)).status == 503
+    (composing,) = state_of(client.running).composing.values()
+    assert (await other.say("abort", upload_id=upload.upload_id)).status == 200
+    go_on.set()
+    await asyncio.wait({composing})
+    assert not composing.cancelled()
+    assert await read(client, upload.file) == WHOLE
