@@ -15,8 +15,7 @@ from libs.common.events.outbox import Caused, UnitOfWork, unit_of_work
 from libs.common.failpoints import reach
 from libs.common.service import Running
 from services.tracking.commands.contents import unlink_below
-from services.tracking.commands.facts import experiment_state, run_state
-from services.tracking.commands.logged_models import state as model_state
+from services.tracking.commands.facts import experiment_state, model_state, run_state
 from services.tracking.metrics import REMOVED, REMOVED_BYTES, REMOVED_POINTS
 from services.tracking.model.retention import Collected, Scope
 from services.tracking.store import condemned, removal, retention
@@ -35,7 +34,7 @@ async def collect(running: Running, scope: Scope) -> Collected:
 async def condemn(running: Running, scope: Scope) -> Collected:
     """Put aside what a rule says, and ask the registry of all that is past its time."""
     done = Collected()
-    for step in (_put_finished_aside, _put_models_aside, _condemn_runs, _condemn_models):
+    for step in (_put_finished_aside, _condemn_runs, _condemn_models):
         await _until_none(running, scope, step, done)
     return done
 
@@ -74,14 +73,6 @@ async def _put_finished_aside(work: UnitOfWork, scope: Scope, done: Collected) -
     moved = await retention.put_finished_aside(work.connection, scope)
     for run in moved:
         work.record(contract.RunDeleted(version=run.version, run=run_state(run)))
-    done.put_aside += len(moved)
-    return bool(moved)
-
-
-async def _put_models_aside(work: UnitOfWork, scope: Scope, done: Collected) -> bool:
-    moved = await retention.put_models_aside(work.connection, scope)
-    for model in moved:
-        work.record(contract.LoggedModelDeleted(version=model.version, model=model_state(model)))
     done.put_aside += len(moved)
     return bool(moved)
 

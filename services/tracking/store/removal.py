@@ -26,14 +26,17 @@ WHERE c.tenant_no = $1 AND c.kind = 'run' AND c.state = 'released'
                   AND v.run_id = r.run_id AND NOT v.gone)
 LIMIT 1 FOR UPDATE OF r SKIP LOCKED
 """
+# An active one goes with its deleted experiment, which is not restored before that is committed.
 _NEXT_MODEL: Final = """
 SELECT m.* FROM condemned c
 JOIN logged_models m ON m.tenant_no = c.tenant_no AND m.model_id = c.id AND m.version = c.version
+JOIN experiments x ON x.tenant_no = m.tenant_no AND x.experiment_id = m.experiment_id
 WHERE c.tenant_no = $1 AND c.kind = 'model' AND c.state = 'released'
-  AND m.lifecycle_stage = 'deleted' AND ($2::int4 IS NULL OR m.workspace_id = $2)
+  AND (m.lifecycle_stage = 'deleted' OR x.lifecycle_stage = 'deleted')
+  AND ($2::int4 IS NULL OR m.workspace_id = $2)
   AND NOT EXISTS (SELECT FROM model_versions v WHERE v.tenant_no = m.tenant_no
                   AND v.model_id = m.model_id AND NOT v.gone)
-LIMIT 1 FOR UPDATE OF m SKIP LOCKED
+LIMIT 1 FOR UPDATE OF m SKIP LOCKED FOR SHARE OF x SKIP LOCKED
 """
 # `Default` stays: it is made once, and taken for granted from then on.
 _NEXT_EXPERIMENT: Final = """
