@@ -1,6 +1,6 @@
 """What is restored, or needed by a version, survives the collector, also where it was released."""
 
-from services.tracking.commands.collecting import collect
+from services.tracking.commands.collecting import collect, condemn, remove
 from tests.service.tracking.collecting import (
     collected,
     content_of,
@@ -36,7 +36,7 @@ async def test_a_restored_experiment_keeps_its_released_models(
     await upload(client, path, b"12345")
     before = await content_of(client, path)
     await client.post("experiments/delete", {"experiment_id": experiment})
-    await collect(client.running, scope_of(client))
+    await condemn(client.running, scope_of(client))
     await eventually(lambda: states(client, "released"), within=30)
     await client.post("experiments/restore", {"experiment_id": experiment})
     assert not (await collect(client.running, scope_of(client))).anything
@@ -53,8 +53,28 @@ async def test_a_restored_experiment_keeps_its_released_models(
     await eventually(lambda: unheard(client), within=30)
     # Its old release does not count, whatever is deleted again.
     await client.post("experiments/delete", {"experiment_id": experiment})
+    assert not (await collect(client.running, scope_of(client, None))).anything
     assert not (await collected(client))["logged_models"]
     assert await content_of(client, path) == before
+
+
+async def test_a_released_model_of_an_experiment_that_is_back_is_no_garbage(
+    client: Client, registry: Client
+) -> None:
+    """Even were it not told that it is back: it goes with its experiment alone."""
+    experiment = await new_experiment(client, "back at once")
+    model = await new_model(client, experiment_id=experiment)
+    await client.post("experiments/delete", {"experiment_id": experiment})
+    await condemn(client.running, scope_of(client))
+    await eventually(lambda: states(client, "released"), within=30)
+    async with client.running.database.transaction(client.tenant.number) as connection:
+        await connection.execute(
+            "UPDATE experiments SET lifecycle_stage = 'active'"
+            " WHERE tenant_no = $1 AND experiment_id = $2",
+            *(client.tenant.number, int(experiment)),
+        )
+    assert not (await remove(client.running, scope_of(client))).anything
+    assert await is_found(client, experiment, model)
 
 
 async def test_a_versions_model_is_read_when_its_deleted_experiment_is_back(
@@ -81,7 +101,7 @@ async def test_a_release_from_before_a_restore_does_not_count(
     """A version may have been made since, of which nothing was heard yet."""
     run_id = await full_run(client, "0")
     await client.post("runs/delete", {"run_id": run_id})
-    await collect(client.running, scope_of(client))
+    await condemn(client.running, scope_of(client))
     await eventually(lambda: states(client, "released"), within=30)
     await client.post("runs/restore", {"run_id": run_id})
     await registry.post("registered-models/create", {"name": "m"})
