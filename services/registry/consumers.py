@@ -66,8 +66,14 @@ async def _learn_run(work: UnitOfWork, event: Event) -> bool:
 
 
 async def on_logged_model(work: UnitOfWork, event: Event) -> None:
-    """A logged model as it stands now; a deleted one is kept as such, against late facts."""
+    """A logged model as it stands now; a deleted one is kept as such, against late facts.
+
+    With its experiment an active one may have been condemned, which a change of it makes void.
+    """
     await _learn_model(work, event)
+    model: tracking.LoggedModel = event.fact.model
+    if model.lifecycle_stage == "active":
+        await condemned.lift(work.connection, event.tenant_no, model.model_id, event.version)
 
 
 async def _learn_model(work: UnitOfWork, event: Event) -> bool:

@@ -183,7 +183,7 @@ class LoggedModelDeleted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoggedModelCondemned(msgspec.Struct, frozen=True, kw_only=True):
-    """A deleted model is past its time: it is removed when the registry says that it may be.
+    """A deleted model is past its time, or its experiment is: it is removed when the registry says that it may be.
 
     `runs` are those that made it: what is registered as `runs:/<run>/<name>` may lie in it.
     """

@@ -19,7 +19,7 @@ from libs.common.errors import missing
 from libs.common.events.outbox import UnitOfWork, unit_of_work
 from libs.common.principal import Principal
 from libs.common.service import Running
-from services.tracking.commands.facts import experiment_state, run_state
+from services.tracking.commands.facts import experiment_state, model_changed, run_state
 from services.tracking.known import Governing
 from services.tracking.model import limits
 from services.tracking.model.experiments import (
@@ -34,6 +34,7 @@ from services.tracking.model.experiments import (
 )
 from services.tracking.state import state_of
 from services.tracking.store import experiments as store
+from services.tracking.store.logged_models import bring_back
 from services.tracking.store.runs import move_runs
 
 _CREATE: Final = "experiment.create"
@@ -193,6 +194,12 @@ async def keep_stage(running: Running, work: UnitOfWork, experiment: Experiment)
         for run in runs:
             work.record(run_fact(version=run.version, run=run_state(run)))
         await work.flush_page(running)
+    if stage == "active":
+        # The collector may have condemned its models: that does not count for another version.
+        async for models in bring_back(work.connection, tenant_no, experiment.experiment_id):
+            for model, model_tags in models:
+                work.record(model_changed(model, model_tags))
+            await work.flush_page(running)
 
 
 async def _to_change(

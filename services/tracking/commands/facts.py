@@ -1,4 +1,4 @@
-"""What tracking tells others of its experiments and runs, made of the rules' values.
+"""What tracking tells others of its experiments, runs and models, made of the rules' values.
 
 Texts that clients wrote are cut in facts: a fact must fit a message whatever was logged.
 """
@@ -8,6 +8,7 @@ from typing import Final
 
 from libs.common.contracts import tracking as contract
 from services.tracking.model.experiments import Experiment
+from services.tracking.model.logged_models import STATUSES, LoggedModel
 from services.tracking.model.metrics import Point
 from services.tracking.model.runs import Run
 
@@ -51,6 +52,28 @@ def run_state(run: Run) -> contract.Run:
 def run_changed(run: Run) -> contract.RunChanged:
     """A run's new state."""
     return contract.RunChanged(version=run.version, run=run_state(run))
+
+
+def model_state(model: LoggedModel) -> contract.LoggedModel:
+    """A logged model as others know it."""
+    return contract.LoggedModel(
+        model_id=model.model_id,
+        workspace_id=model.workspace_id,
+        experiment_id=str(model.experiment_id),
+        name=model.name,
+        artifact_uri=model.artifact_uri,
+        status=STATUSES[model.status],
+        model_type=model.model_type,
+        source_run_id=model.source_run_id,
+        lifecycle_stage=model.lifecycle_stage,
+    )
+
+
+def model_changed(model: LoggedModel, tags: Mapping[str, str]) -> contract.LoggedModelChanged:
+    """A logged model's new state with all its tags."""
+    return contract.LoggedModelChanged(
+        version=model.version, model=model_state(model), tags=brief(tags)
+    )
 
 
 def metrics_logged(run_id: str, points: Iterable[Point]) -> contract.MetricsLogged:

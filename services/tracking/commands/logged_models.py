@@ -1,6 +1,6 @@
 """Logged models: make, finalize, tag, add params, put aside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from libs.common.contracts import tracking as contract
@@ -9,7 +9,7 @@ from libs.common.failpoints import reach
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.tracking.commands.experiments import ensure_default
-from services.tracking.commands.facts import brief
+from services.tracking.commands.facts import model_changed, model_state
 from services.tracking.model import logged_models as rules
 from services.tracking.model.experiments import DEFAULT_ID, no_experiment, not_active
 from services.tracking.model.logged_models import VERSIONS_TAG, LoggedModel, NewModel, model_uuid
@@ -40,7 +40,7 @@ async def create(
     if new.experiment_id == DEFAULT_ID:
         await ensure_default(running, principal)
     model = _new_model(principal, new)
-    fact = contract.LoggedModelCreated(version=model.version, model=state(model))
+    fact = contract.LoggedModelCreated(version=model.version, model=model_state(model))
     told = outbox_columns(running, [fact], principal)
     outcome = await store.create(running.database, model, kept, tagged, told)
     if outcome.why:
@@ -70,7 +70,7 @@ async def delete(running: Running, principal: Principal, model_id: str) -> None:
             work.silent("the model is deleted already")
             return
         gone = await store.save(work.connection, principal.tenant_no, model.put_aside())
-        work.record(contract.LoggedModelDeleted(version=gone.version, model=state(gone)))
+        work.record(contract.LoggedModelDeleted(version=gone.version, model=model_state(gone)))
 
 
 async def set_tags(running: Running, principal: Principal, model_id: str, given: Pairs) -> None:
@@ -133,27 +133,7 @@ async def keep_versions_tag(work: UnitOfWork, model: LoggedModel) -> None:
     changed = model.changed()
     await store.save_version(work.connection, tenant_no, changed)
     tags = await store.tags(work.connection, tenant_no, stored)
-    work.record(change(changed, tags))
-
-
-def state(model: LoggedModel) -> contract.LoggedModel:
-    """A logged model as others know it."""
-    return contract.LoggedModel(
-        model_id=model.model_id,
-        workspace_id=model.workspace_id,
-        experiment_id=str(model.experiment_id),
-        name=model.name,
-        artifact_uri=model.artifact_uri,
-        status=rules.STATUSES[model.status],
-        model_type=model.model_type,
-        source_run_id=model.source_run_id,
-        lifecycle_stage=model.lifecycle_stage,
-    )
-
-
-def change(model: LoggedModel, tags: Mapping[str, str]) -> contract.LoggedModelChanged:
-    """A logged model's new state with all its tags."""
-    return contract.LoggedModelChanged(version=model.version, model=state(model), tags=brief(tags))
+    work.record(model_changed(changed, tags))
 
 
 def _new_model(principal: Principal, new: NewModel) -> LoggedModel:
@@ -182,7 +162,9 @@ async def _save_change(work: UnitOfWork, principal: Principal, model: LoggedMode
 
 async def _record_change(work: UnitOfWork, principal: Principal, model: LoggedModel) -> None:
     stored = model_uuid(model.model_id)
-    work.record(change(model, await store.tags(work.connection, principal.tenant_no, stored)))
+    work.record(
+        model_changed(model, await store.tags(work.connection, principal.tenant_no, stored))
+    )
 
 
 async def _to_change(work: UnitOfWork, principal: Principal, model_id: str) -> LoggedModel:

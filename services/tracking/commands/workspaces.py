@@ -15,8 +15,8 @@ from libs.common.leaving import Leaving
 from libs.common.service import Running
 from libs.common.workspaces import DEFAULT_ID
 from services.tracking.commands.experiments import ensure_default, keep_stage
-from services.tracking.commands.facts import experiment_state, run_changed
-from services.tracking.commands.logged_models import change, keep_versions_tag
+from services.tracking.commands.facts import experiment_state, model_changed, run_changed
+from services.tracking.commands.logged_models import keep_versions_tag
 from services.tracking.model.logged_models import model_uuid
 from services.tracking.store import experiments, logged_models
 from services.tracking.store import workspaces as store
@@ -79,7 +79,7 @@ async def _move_models(_: Running, work: UnitOfWork, leaving: Leaving) -> bool:
     for model in moved:
         stored = model_uuid(model.model_id)
         tags = await logged_models.tags(work.connection, tenant_no, stored)
-        work.record(change(model, tags))
+        work.record(model_changed(model, tags))
         # The registry may have told of the moved versions before.
         await keep_versions_tag(work, model)
     return bool(moved)

@@ -1,5 +1,6 @@
 """Retention: how long what is deleted is kept before it is removed for good."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +25,7 @@ class Scope:
 
     `default_days` count where an experiment has no rule of its own; with `days`, which may be 0,
     they count for everything. What was asked about longer than `again_seconds` ago is asked again.
+    No step begins anything more after so many `seconds`: what is left waits for the next pass.
     """
 
     tenant: str
@@ -33,6 +35,7 @@ class Scope:
     default_days: int
     days: int | None = None
     again_seconds: float = 3600.0
+    seconds: float = math.inf
 
 
 @dataclass(slots=True)

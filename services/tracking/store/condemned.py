@@ -37,6 +37,8 @@ WITH due AS (
 )
 SELECT * FROM asked
 """
+# With a deleted experiment go its models as they are, active ones too: where it is restored they need
+# not be. It is locked, so that a restore sees which of them were condemned before it.
 _MODELS: Final = """
 WITH due AS (
     SELECT m.model_id FROM logged_models m
@@ -44,16 +46,24 @@ WITH due AS (
     LEFT JOIN experiment_retention e ON e.tenant_no = m.tenant_no
          AND e.experiment_id = m.experiment_id
     LEFT JOIN condemned c ON c.tenant_no = m.tenant_no AND c.id = m.model_id
-    WHERE m.tenant_no = $1 AND m.lifecycle_stage = 'deleted'
+    WHERE m.tenant_no = $1 AND m.model_id IN (
+            SELECT d.model_id FROM logged_models d
+            WHERE d.tenant_no = $1 AND d.lifecycle_stage = 'deleted'
+            UNION ALL
+            SELECT l.model_id FROM experiments y
+            JOIN logged_models l ON l.tenant_no = y.tenant_no
+                 AND l.experiment_id = y.experiment_id
+            WHERE y.tenant_no = $1 AND y.lifecycle_stage = 'deleted')
       AND ($2::int4 IS NULL OR m.workspace_id = $2)
-      AND CASE x.lifecycle_stage WHEN 'deleted'
-          THEN least(m.last_update_time, x.last_update_time) ELSE m.last_update_time END
+      AND least(CASE m.lifecycle_stage WHEN 'deleted' THEN m.last_update_time END,
+                CASE x.lifecycle_stage WHEN 'deleted' THEN x.last_update_time END)
           <= due_before($3, e.deleted_days, $4)
       AND (c.id IS NULL OR c.version <> m.version
            OR (c.state <> 'released' AND c.asked_at < now() - make_interval(secs => $5)))
       AND NOT EXISTS (SELECT FROM model_versions v WHERE v.tenant_no = m.tenant_no
                       AND v.model_id = m.model_id AND NOT v.gone)
-    ORDER BY m.last_update_time LIMIT $6 FOR NO KEY UPDATE OF m SKIP LOCKED
+    ORDER BY m.last_update_time LIMIT $6
+    FOR NO KEY UPDATE OF m SKIP LOCKED FOR SHARE OF x SKIP LOCKED
 ), asked AS (
     UPDATE logged_models AS m SET version = m.version + 1 FROM due
     WHERE m.tenant_no = $1 AND m.model_id = due.model_id

@@ -12,6 +12,8 @@ from services.tracking.model.contents import Content
 GIVEN_UP_SECONDS: Final = 24 * 3600
 # What the store does not remove is left alone for so long, so that it holds up nothing else.
 PUT_OFF_SECONDS: Final = 3600.0
+# However many files there are, no statement takes too long.
+UNLINKED_AT_ONCE: Final = 10_000
 
 _BEGIN: Final = "INSERT INTO loose_objects (object_key) VALUES ($1)"
 _LEAVE: Final = "UPDATE loose_objects SET leaves = true WHERE object_key = ANY ($1)"
@@ -22,14 +24,19 @@ WHERE object_key = ANY ($1)
 """
 _KEEP: Final = "SELECT why, key, added FROM keep_artifact($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _MEND: Final = "SELECT mend_content($1, $2, $3, $4, $5)"
+# What another one removes just now is in a page, too, and not in the next.
 _UNLINK: Final = """
-WITH gone AS (
-    DELETE FROM artifacts
+WITH page AS (
+    SELECT path FROM artifacts
     WHERE tenant_no = $1 AND workspace_id = $2
           AND (path = $3 OR (path > $3 || '/' AND path < $3 || '0'))
-    RETURNING size
+    LIMIT $4
+), gone AS (
+    DELETE FROM artifacts a USING page
+    WHERE a.tenant_no = $1 AND a.workspace_id = $2 AND a.path = page.path
+    RETURNING a.size
 )
-SELECT coalesce(sum(size), 0)::int8 FROM gone
+SELECT (SELECT count(*) FROM page) AS files, coalesce(sum(size), 0)::int8 AS held FROM gone
 """
 _PAGE: Final = """
 SELECT path FROM artifacts WHERE tenant_no = $1 AND workspace_id = $2 ORDER BY path LIMIT $3 FOR UPDATE
@@ -126,7 +133,11 @@ async def mend(database: Database, tenant_no: int, content: Content, broken: str
 
 async def unlink(connection: Connection, tenant_no: int, workspace_id: int, path: str) -> int:
     """Remove the file at a path and all below it; the bytes that they held."""
-    held: int = await connection.fetchval(_UNLINK, tenant_no, workspace_id, path)
+    held, files = 0, UNLINKED_AT_ONCE
+    while files == UNLINKED_AT_ONCE:
+        row = await connection.fetchrow(_UNLINK, tenant_no, workspace_id, path, UNLINKED_AT_ONCE)
+        assert row is not None
+        files, held = row["files"], held + row["held"]
     return held
 
 

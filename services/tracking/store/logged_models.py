@@ -1,6 +1,6 @@
 """Logged models, their params and tags, and what is known of their registered versions."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -44,6 +44,23 @@ INSERT INTO logged_model_tags (tenant_no, model_id, key, value)
 SELECT $1, $2, u.key, u.value FROM unnest($3::text[], $4::text[]) AS u (key, value)
 ON CONFLICT (tenant_no, model_id, key) DO UPDATE SET value = excluded.value
 """
+_BRING_BACK: Final = """
+WITH page AS (
+    SELECT model_id FROM logged_models
+    WHERE tenant_no = $1 AND experiment_id = $2 AND lifecycle_stage = 'active' AND model_id > $3
+    ORDER BY model_id LIMIT $4
+    FOR NO KEY UPDATE
+), changed AS (
+    UPDATE logged_models AS m SET version = m.version + 1
+    FROM page WHERE m.tenant_no = $1 AND m.model_id = page.model_id
+    RETURNING m.*
+)
+SELECT c.*, coalesce((SELECT json_object_agg(t.key, t.value) FROM logged_model_tags t
+                      WHERE t.tenant_no = c.tenant_no AND t.model_id = c.model_id),
+                     '{}') AS tags
+FROM changed c ORDER BY c.model_id
+"""
+_PAGE: Final = 200
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -103,6 +120,20 @@ async def save_version(connection: Connection, tenant_no: int, model: LoggedMode
         "UPDATE logged_models SET version = $3 WHERE tenant_no = $1 AND model_id = $2",
         *(tenant_no, model_uuid(model.model_id), model.version),
     )
+
+
+async def bring_back(
+    connection: Connection, tenant_no: int, experiment_id: int
+) -> AsyncIterator[list[tuple[LoggedModel, dict[str, str]]]]:
+    """Give the active models of a restored experiment new versions, page by page with their tags."""
+    last = UUID(int=0)
+    while True:
+        rows = await connection.fetch(_BRING_BACK, tenant_no, experiment_id, last, _PAGE)
+        if rows:
+            yield [(model_of(row), msgspec.json.decode(row["tags"])) for row in rows]
+        if len(rows) < _PAGE:
+            return
+        last = rows[-1]["model_id"]
 
 
 async def add_params(

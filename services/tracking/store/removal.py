@@ -3,7 +3,9 @@
 The caller commits. What lies below a row goes with it, by the foreign keys; points have none.
 """
 
+from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 from libs.common.database import Connection
 from services.tracking.model.experiments import Experiment
@@ -16,7 +18,7 @@ from services.tracking.store.runs import run_of
 
 POINTS_A_PAGE: Final = 20_000
 # The registry has released it, and it has not changed since; versions that were heard of meanwhile
-# are a second wall.
+# are a second wall. What a deleted workspace leaves to the default one is removed when it is there.
 _NEXT_RUN: Final = """
 SELECT r.* FROM condemned c
 JOIN runs r ON r.tenant_no = c.tenant_no AND r.run_id = c.id AND r.version = c.version
@@ -24,16 +26,25 @@ WHERE c.tenant_no = $1 AND c.kind = 'run' AND c.state = 'released'
   AND r.lifecycle_stage = 'deleted' AND ($2::int4 IS NULL OR r.workspace_id = $2)
   AND NOT EXISTS (SELECT FROM model_versions v WHERE v.tenant_no = r.tenant_no
                   AND v.run_id = r.run_id AND NOT v.gone)
+  AND NOT EXISTS (SELECT FROM leaving_workspaces l WHERE l.tenant_no = r.tenant_no
+                  AND l.workspace_id = r.workspace_id AND l.mode <> 'CASCADE')
+  AND r.run_id <> ALL($3::uuid[])
 LIMIT 1 FOR UPDATE OF r SKIP LOCKED
 """
+# An active one goes with its deleted experiment, which is not restored before that is committed.
 _NEXT_MODEL: Final = """
 SELECT m.* FROM condemned c
 JOIN logged_models m ON m.tenant_no = c.tenant_no AND m.model_id = c.id AND m.version = c.version
+JOIN experiments x ON x.tenant_no = m.tenant_no AND x.experiment_id = m.experiment_id
 WHERE c.tenant_no = $1 AND c.kind = 'model' AND c.state = 'released'
-  AND m.lifecycle_stage = 'deleted' AND ($2::int4 IS NULL OR m.workspace_id = $2)
+  AND (m.lifecycle_stage = 'deleted' OR x.lifecycle_stage = 'deleted')
+  AND ($2::int4 IS NULL OR m.workspace_id = $2)
   AND NOT EXISTS (SELECT FROM model_versions v WHERE v.tenant_no = m.tenant_no
                   AND v.model_id = m.model_id AND NOT v.gone)
-LIMIT 1 FOR UPDATE OF m SKIP LOCKED
+  AND NOT EXISTS (SELECT FROM leaving_workspaces l WHERE l.tenant_no = m.tenant_no
+                  AND l.workspace_id = m.workspace_id AND l.mode <> 'CASCADE')
+  AND m.model_id <> ALL($3::uuid[])
+LIMIT 1 FOR UPDATE OF m SKIP LOCKED FOR SHARE OF x SKIP LOCKED
 """
 # `Default` stays: it is made once, and taken for granted from then on.
 _NEXT_EXPERIMENT: Final = """
@@ -60,6 +71,10 @@ WHERE a.tenant_no = $1 AND a.run_no = $2
                   AND r.run_no = a.ancestor_no)
 ORDER BY 2
 ON CONFLICT (tenant_no, run_no) DO UPDATE SET run_no = excluded.run_no
+"""
+# One at a time: a fork and a run before it that go at once would each leave the points to the other.
+_ALONE: Final = """
+SELECT pg_advisory_xact_lock(hashtextextended('points of gone runs/' || $1::int4, 0))
 """
 _FORGET: Final = "DELETE FROM condemned WHERE tenant_no = $1 AND id = $2"
 _DELETE_RUN: Final = "DELETE FROM runs WHERE tenant_no = $1 AND run_no = $2"
@@ -93,15 +108,17 @@ SELECT count(*) FROM changed
 _DONE: Final = "DELETE FROM leftover_points WHERE tenant_no = $1 AND run_no = $2"
 
 
-async def next_run(connection: Connection, scope: Scope) -> Run | None:
-    """Any run that may be removed, locked; None when no more are left."""
-    row = await connection.fetchrow(_NEXT_RUN, scope.tenant_no, scope.workspace_id)
+async def next_run(connection: Connection, scope: Scope, passed_over: Sequence[UUID]) -> Run | None:
+    """Any other run that may be removed, locked; None when no more are left."""
+    row = await connection.fetchrow(_NEXT_RUN, scope.tenant_no, scope.workspace_id, passed_over)
     return None if row is None else run_of(row)
 
 
-async def next_model(connection: Connection, scope: Scope) -> LoggedModel | None:
-    """Any logged model that may be removed, locked."""
-    row = await connection.fetchrow(_NEXT_MODEL, scope.tenant_no, scope.workspace_id)
+async def next_model(
+    connection: Connection, scope: Scope, passed_over: Sequence[UUID]
+) -> LoggedModel | None:
+    """Any other logged model that may be removed, locked."""
+    row = await connection.fetchrow(_NEXT_MODEL, scope.tenant_no, scope.workspace_id, passed_over)
     return None if row is None else model_of(row)
 
 
@@ -115,6 +132,7 @@ async def next_experiment(connection: Connection, scope: Scope) -> Experiment | 
 
 async def remove_run(connection: Connection, tenant_no: int, run: Run) -> None:
     """Remove a locked run with all but its points, which are left to be removed."""
+    await connection.execute(_ALONE, tenant_no)
     await connection.execute(_LEAVE_POINTS, tenant_no, run.run_no)
     await connection.execute(_FORGET, tenant_no, run_uuid(run.run_id))
     await connection.execute(_DELETE_RUN, tenant_no, run.run_no)
@@ -135,6 +153,7 @@ async def remove_experiment(connection: Connection, tenant_no: int, experiment: 
 
 async def remove_points(connection: Connection, tenant_no: int) -> int | None:
     """Remove a page of points that no run or fork shows; None when no more are left."""
+    await connection.execute(_ALONE, tenant_no)
     row = await connection.fetchrow(_LEFTOVER, tenant_no)
     if row is None:
         return None

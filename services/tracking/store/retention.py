@@ -3,10 +3,8 @@
 from typing import Final
 
 from libs.common.database import Connection
-from services.tracking.model.logged_models import LoggedModel
 from services.tracking.model.retention import Retention, Scope
 from services.tracking.model.runs import Run
-from services.tracking.store.logged_models import model_of
 from services.tracking.store.runs import run_of
 
 PAGE: Final = 200
@@ -25,7 +23,7 @@ WHERE r.tenant_no = $1 AND r.experiment_id = $2 AND r.lifecycle_stage = 'deleted
 """
 _SPARE_MODELS: Final = """
 DELETE FROM condemned c USING logged_models m
-WHERE m.tenant_no = $1 AND m.experiment_id = $2 AND m.lifecycle_stage = 'deleted'
+WHERE m.tenant_no = $1 AND m.experiment_id = $2
   AND c.tenant_no = m.tenant_no AND c.id = m.model_id
 """
 # The end is the client's word: one in the past does not count before the run's own beginning.
@@ -45,23 +43,6 @@ UPDATE runs AS r SET lifecycle_stage = 'deleted', version = r.version + 1,
 FROM page WHERE r.tenant_no = $1 AND r.run_no = page.run_no
 RETURNING r.*
 """
-_MODELS_LEFT: Final = """
-WITH page AS (
-    SELECT m.model_id FROM experiments x
-    LEFT JOIN experiment_retention e ON e.tenant_no = x.tenant_no
-         AND e.experiment_id = x.experiment_id
-    JOIN logged_models m ON m.tenant_no = x.tenant_no AND m.experiment_id = x.experiment_id
-    WHERE x.tenant_no = $1 AND x.lifecycle_stage = 'deleted'
-      AND ($2::int4 IS NULL OR x.workspace_id = $2)
-      AND x.last_update_time <= due_before($3, e.deleted_days, $4)
-      AND m.lifecycle_stage = 'active'
-    LIMIT $5 FOR NO KEY UPDATE OF m SKIP LOCKED
-)
-UPDATE logged_models AS m SET lifecycle_stage = 'deleted', version = m.version + 1,
-       last_update_time = (extract(epoch FROM now()) * 1000)::int8
-FROM page WHERE m.tenant_no = $1 AND m.model_id = page.model_id
-RETURNING m.*
-"""
 
 
 async def keep(connection: Connection, tenant_no: int, experiment_id: int, rule: Retention) -> None:
@@ -80,15 +61,6 @@ async def put_finished_aside(connection: Connection, scope: Scope) -> list[Run]:
     """A page of finished runs past their time, now put aside."""
     rows = await connection.fetch(_FINISHED, scope.tenant_no, scope.workspace_id, PAGE)
     return [run_of(row) for row in rows]
-
-
-async def put_models_aside(connection: Connection, scope: Scope) -> list[LoggedModel]:
-    """A page of logged models left in experiments past their time, now put aside."""
-    rows = await connection.fetch(
-        _MODELS_LEFT,
-        *(scope.tenant_no, scope.workspace_id, scope.days, scope.default_days, PAGE),
-    )
-    return [model_of(row) for row in rows]
 
 
 async def _spare(connection: Connection, tenant_no: int, experiment_id: int) -> None:

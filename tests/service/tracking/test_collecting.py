@@ -2,20 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import pytest
-import pytest_asyncio
 
 from libs.common.errors import unavailable
-from libs.common.http.types import ASGIApp
 from services.registry import consumers
-from services.registry.service import SERVICE as REGISTRY
 from services.tracking.commands.collecting import collect
 from services.tracking.commands.contents import free_contents
-from tests.service.registry.neighbours import Auth
 from tests.service.tracking.collecting import (
     NOTHING,
     collected,
@@ -33,27 +28,8 @@ from tests.service.tracking.collecting import (
 from tests.service.tracking.making import new_experiment, new_run, points_of
 from tests.service.tracking.owners import new_model, objects, stored
 from tests.service.tracking.test_forks import fork, line, log
-from tests.serving import Client, prepared, served
+from tests.serving import Client
 from tests.waiting import eventually
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def any_registry(
-    tracking: Client, platform_environment: dict[str, str]
-) -> AsyncIterator[Client]:
-    """The registry of all tenants."""
-    env = platform_environment
-    auth = Auth(tracking.signer, env["REGISTRY_AUTH_CLIENT_SECRET"])
-    peers: dict[str, ASGIApp] = {"auth": auth, "tracking": tracking.app}
-    await prepared([REGISTRY], env)
-    async with served(REGISTRY, env, signer=tracking.signer, peers=peers) as client:
-        yield client
-
-
-@pytest.fixture
-def registry(any_registry: Client, client: Client) -> Client:
-    """The registry of the tenant at hand."""
-    return any_registry.of(client.tenant)
 
 
 async def test_a_deleted_experiment_goes_with_all_that_was_in_it(
