@@ -1,5 +1,6 @@
 """A local folder as artifact store: no link and no strange key leads out of it."""
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -97,3 +98,13 @@ def test_no_key_means_the_root_or_a_place_above_it(
 def test_the_uppermost_folder_is_no_store() -> None:
     with pytest.raises(Refusal):
         place_of(Path("/"), "a")
+
+
+async def test_a_file_and_all_folders_on_its_way_are_on_the_disk_before_it_is_answered(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda opened: synced.append(os.fstat(opened).st_ino))
+    await put(Folder(root), "t/x/file", b"kept")
+    on_its_way = [root / "t/x/file", root / "t/x", root / "t", root]
+    assert synced == [path.stat().st_ino for path in on_its_way]

@@ -27,9 +27,13 @@ class Folder:
         self._objects = Objects(LocalStore(self._root), part_bytes=PART_BYTES)
 
     async def put(self, key: str, chunks: AsyncIterator[bytes], length: int | None) -> None:
-        """Store a body, all of it or nothing."""
-        await asyncio.to_thread(place_of, self._root, key)
+        """Store a body, all of it or nothing, so that it outlives a loss of power."""
+        place = await asyncio.to_thread(place_of, self._root, key)
         await self._objects.put(key, chunks, length)
+        try:
+            await asyncio.to_thread(self._make_durable, place)
+        except OSError as problem:
+            raise store_away(problem) from problem
 
     async def find(self, key: str) -> Found | None:
         """The file at `key`, None when there is none."""
@@ -51,6 +55,14 @@ class Folder:
         """A folder has no URLs of its own."""
         raise TypeError(f"no URL gives {key} for {seconds} s: see `signs`")
 
+    def _make_durable(self, place: Path) -> None:
+        _sync(place)
+        # Each of them may be new, and is known by an entry in the one above it.
+        for folder in place.parents:
+            _sync(folder)
+            if folder == self._root:
+                return
+
     def _delete(self, keys: Sequence[str]) -> None:
         for key in keys:
             place = place_of(self._root, key)
@@ -58,6 +70,14 @@ class Folder:
             for file in (place, *place.parent.glob(f"{glob.escape(place.name)}#*")):
                 with suppress(FileNotFoundError, NotADirectoryError):
                     file.unlink()
+
+
+def _sync(path: Path) -> None:
+    opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def place_of(root: Path, key: str) -> Path:
