@@ -22,7 +22,7 @@ CREATE TABLE condemned (
     asked_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_no, id)
 );
-CREATE INDEX condemned_released ON condemned (tenant_no, kind) WHERE state = 'released';
+CREATE INDEX condemned_released ON condemned (tenant_no, kind, asked_at) WHERE state = 'released';
 
 -- Runs that are gone whose points are not yet, or not as far as no fork needs them.
 CREATE TABLE leftover_points (
