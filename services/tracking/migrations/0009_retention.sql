@@ -45,6 +45,9 @@ END;
 CREATE FUNCTION made_at(p_id uuid) RETURNS int8 LANGUAGE sql IMMUTABLE
 RETURN ('x' || left(replace(p_id::text, '-', ''), 12))::bit(48)::int8;
 
+-- A finished run that was put aside and brought back is not put aside again at once.
+ALTER TABLE runs ADD COLUMN restored_time int8;
+
 CREATE INDEX runs_deleted ON runs (tenant_no, deleted_time) WHERE lifecycle_stage = 'deleted';
 CREATE INDEX logged_models_deleted ON logged_models (tenant_no, last_update_time)
     WHERE lifecycle_stage = 'deleted';
