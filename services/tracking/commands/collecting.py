@@ -40,6 +40,10 @@ class _Pass:
     failed: list[UUID] = field(default_factory=list)
     at: UUID | None = None
 
+    def begin(self) -> None:
+        """Nothing is being removed yet."""
+        self.at = None
+
 
 Step = Callable[[UnitOfWork, _Pass], Awaitable[bool]]
 
@@ -87,7 +91,7 @@ async def _until_none(running: Running, now: _Pass, step: Step) -> None:
 async def _once(running: Running, now: _Pass, step: Step) -> bool:
     """One transaction of a step; what cannot be removed is passed over. False when none is left."""
     acting = Caused(now.scope.tenant, now.scope.tenant_no, now.scope.subject)
-    now.at = None
+    now.begin()
     try:
         async with unit_of_work(running, acting) as work:
             work.silent("nothing is left, or points of a run whose removal was told")
@@ -98,6 +102,9 @@ async def _once(running: Running, now: _Pass, step: Step) -> bool:
             raise
         _log.exception("not_removed", id=str(now.at))
         now.failed.append(now.at)
+        # The next pass begins with others, however long this one took to fail.
+        async with running.database.transaction(now.scope.tenant_no) as connection:
+            await removal.put_off(connection, now.scope.tenant_no, now.at)
         return True
     reach("collector.after-commit")
     return more

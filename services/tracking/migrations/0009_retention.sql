@@ -22,7 +22,7 @@ CREATE TABLE condemned (
     asked_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_no, id)
 );
-CREATE INDEX condemned_released ON condemned (tenant_no, kind) WHERE state = 'released';
+CREATE INDEX condemned_released ON condemned (tenant_no, kind, asked_at) WHERE state = 'released';
 
 -- Runs that are gone whose points are not yet, or not as far as no fork needs them.
 CREATE TABLE leftover_points (
@@ -44,6 +44,9 @@ END;
 -- When a UUID of version 7 was made, by the clock of the server that made it.
 CREATE FUNCTION made_at(p_id uuid) RETURNS int8 LANGUAGE sql IMMUTABLE
 RETURN ('x' || left(replace(p_id::text, '-', ''), 12))::bit(48)::int8;
+
+-- A finished run that was put aside and brought back is not put aside again at once.
+ALTER TABLE runs ADD COLUMN restored_time int8;
 
 CREATE INDEX runs_deleted ON runs (tenant_no, deleted_time) WHERE lifecycle_stage = 'deleted';
 CREATE INDEX logged_models_deleted ON logged_models (tenant_no, last_update_time)

@@ -29,7 +29,7 @@ WHERE c.tenant_no = $1 AND c.kind = 'run' AND c.state = 'released'
   AND NOT EXISTS (SELECT FROM leaving_workspaces l WHERE l.tenant_no = r.tenant_no
                   AND l.workspace_id = r.workspace_id AND l.mode <> 'CASCADE')
   AND r.run_id <> ALL($3::uuid[])
-LIMIT 1 FOR UPDATE OF r SKIP LOCKED
+ORDER BY c.asked_at LIMIT 1 FOR UPDATE OF r SKIP LOCKED
 """
 # An active one goes with its deleted experiment, which is not restored before that is committed.
 _NEXT_MODEL: Final = """
@@ -44,7 +44,7 @@ WHERE c.tenant_no = $1 AND c.kind = 'model' AND c.state = 'released'
   AND NOT EXISTS (SELECT FROM leaving_workspaces l WHERE l.tenant_no = m.tenant_no
                   AND l.workspace_id = m.workspace_id AND l.mode <> 'CASCADE')
   AND m.model_id <> ALL($3::uuid[])
-LIMIT 1 FOR UPDATE OF m SKIP LOCKED FOR SHARE OF x SKIP LOCKED
+ORDER BY c.asked_at LIMIT 1 FOR UPDATE OF m SKIP LOCKED FOR SHARE OF x SKIP LOCKED
 """
 # `Default` stays: it is made once, and taken for granted from then on.
 _NEXT_EXPERIMENT: Final = """
@@ -77,6 +77,7 @@ _ALONE: Final = """
 SELECT pg_advisory_xact_lock(hashtextextended('points of gone runs/' || $1::int4, 0))
 """
 _FORGET: Final = "DELETE FROM condemned WHERE tenant_no = $1 AND id = $2"
+_PUT_OFF: Final = "UPDATE condemned SET asked_at = now() WHERE tenant_no = $1 AND id = $2"
 _DELETE_RUN: Final = "DELETE FROM runs WHERE tenant_no = $1 AND run_no = $2"
 _DELETE_MODEL: Final = "DELETE FROM logged_models WHERE tenant_no = $1 AND model_id = $2"
 _DELETE_DATASETS: Final = "DELETE FROM datasets WHERE tenant_no = $1 AND experiment_id = $2"
@@ -128,6 +129,11 @@ async def next_experiment(connection: Connection, scope: Scope) -> Experiment | 
         _NEXT_EXPERIMENT, scope.tenant_no, scope.workspace_id, scope.days, scope.default_days
     )
     return None if row is None else experiment_of(row)
+
+
+async def put_off(connection: Connection, tenant_no: int, source: UUID) -> None:
+    """Let a run or logged model that could not be removed be the last to be tried again."""
+    await connection.execute(_PUT_OFF, tenant_no, source)
 
 
 async def remove_run(connection: Connection, tenant_no: int, run: Run) -> None:

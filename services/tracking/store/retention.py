@@ -26,14 +26,16 @@ DELETE FROM condemned c USING logged_models m
 WHERE m.tenant_no = $1 AND m.experiment_id = $2
   AND c.tenant_no = m.tenant_no AND c.id = m.model_id
 """
-# The end is the client's word: one in the past does not count before the run's own beginning.
+# The end is the client's word: one in the past does not count before the run's own beginning,
+# and one that was brought back is kept for as long again.
 _FINISHED: Final = """
 WITH page AS (
     SELECT r.run_no FROM experiment_retention e
     JOIN runs r ON r.tenant_no = e.tenant_no AND r.experiment_id = e.experiment_id
     WHERE e.tenant_no = $1 AND ($2::int4 IS NULL OR r.workspace_id = $2)
       AND r.lifecycle_stage = 'active' AND r.status IN ('FINISHED', 'FAILED', 'KILLED')
-      AND greatest(r.end_time, made_at(r.run_id)) <= due_before(e.finished_days, NULL, NULL)
+      AND greatest(r.end_time, made_at(r.run_id), r.restored_time)
+          <= due_before(e.finished_days, NULL, NULL)
       AND NOT EXISTS (SELECT FROM model_versions v WHERE v.tenant_no = r.tenant_no
                       AND v.run_id = r.run_id AND NOT v.gone)
     LIMIT $3 FOR NO KEY UPDATE OF r SKIP LOCKED

@@ -26,7 +26,9 @@ WITH page AS (
 ), moved AS (
     UPDATE runs AS r
     SET lifecycle_stage = $3, version = r.version + 1,
-        deleted_time = CASE $3 WHEN 'deleted' THEN (extract(epoch FROM now()) * 1000)::int8 END
+        deleted_time = CASE $3 WHEN 'deleted' THEN (extract(epoch FROM now()) * 1000)::int8 END,
+        restored_time = CASE $3 WHEN 'active' THEN (extract(epoch FROM now()) * 1000)::int8
+                        ELSE r.restored_time END
     FROM page WHERE r.tenant_no = $1 AND r.run_no = page.run_no
     RETURNING r.*
 )
@@ -70,7 +72,10 @@ async def save_run(connection: Connection, tenant_no: int, run: Run) -> None:
         """
         UPDATE runs SET name = $3, status = $4, end_time = $5, lifecycle_stage = $6, version = $7,
                deleted_time = CASE $6 WHEN 'deleted'
-                              THEN (extract(epoch FROM now()) * 1000)::int8 END
+                              THEN (extract(epoch FROM now()) * 1000)::int8 END,
+               restored_time = CASE WHEN $6 = 'active' AND lifecycle_stage = 'deleted'
+                               THEN (extract(epoch FROM now()) * 1000)::int8
+                               ELSE restored_time END
         WHERE tenant_no = $1 AND run_no = $2
         """,
         *(tenant_no, run.run_no, run.name, run.status, run.end_time),

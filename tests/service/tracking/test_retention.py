@@ -82,6 +82,18 @@ async def test_finished_runs_are_put_aside_by_rule_and_no_others(client: Client)
         answer = await client.get("runs/get", f"run_id={run_id}")
         stages.append(answer["run"]["info"]["lifecycle_stage"])
     assert stages == ["active", "deleted", "active"]
+    # What is brought back is kept for as long again, by whichever way it came.
+    await client.post("runs/restore", {"run_id": old})
+    assert (await collect(client.running, scope_of(client, None))).put_aside == 0
+    await client.post("experiments/delete", {"experiment_id": experiment})
+    await client.post("experiments/restore", {"experiment_id": experiment})
+    assert (await collect(client.running, scope_of(client, None))).put_aside == 0
+    async with client.running.database.transaction(client.tenant.number) as connection:
+        await connection.execute(
+            "UPDATE runs SET restored_time = restored_time - 2 * 86400000 WHERE tenant_no = $1",
+            client.tenant.number,
+        )
+    assert (await collect(client.running, scope_of(client, None))).put_aside == 1
 
 
 async def test_another_tenant_and_another_workspace_keep_what_they_have(client: Client) -> None:
