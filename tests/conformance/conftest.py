@@ -9,7 +9,8 @@ from tests.conformance.servers import Pair, compared
 from tests.load.peer import one_worker
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+# No longer than its tests: its platform hears the same topics as the services of other tests.
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def pair(
     platform_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Pair]:

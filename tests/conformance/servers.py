@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import aiohttp
 import asyncpg
@@ -16,7 +17,6 @@ from libs.embedded.ports import CHOICE, is_free
 from tests.deployments import deployed
 from tests.load.peer import Peer
 
-NAME: Final = "conformance"
 # Where both servers go on counting their experiments, so that an id is no number met by chance.
 FIRST_EXPERIMENT: Final = 7_000_001
 
@@ -89,7 +89,8 @@ async def sessions(theirs: str, ours: str, token: str) -> AsyncIterator[Pair]:
 
 async def _environment_of_its_own(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     """The shared parts with a database, a folder and a port that nobody else uses."""
-    own = {name: _in_database(name, value) for name, value in environment.items()}
+    database = f"conformance_{uuid4().hex[:8]}"
+    own = {name: _in(database, name, value) for name, value in environment.items()}
     own["AUTH_FIRST_TOKEN_FILE"] = str(folder / "first-token")
     own["AUTH_OPERATOR_TOKEN_FILE"] = str(folder / "operator-token")
     own["TRACKING_ARTIFACT_STORE"] = (folder / "artifacts").as_uri()
@@ -99,16 +100,16 @@ async def _environment_of_its_own(environment: Mapping[str, str], folder: Path) 
         own[f"{service}_URL"] = f"http://127.0.0.1:{own[f'{service}_PORT']}"
     admin = await asyncpg.connect(environment["MAESTRO_POSTGRES_URL"])
     try:
-        await admin.execute(f"CREATE DATABASE {NAME}_ours")
+        await admin.execute(f"CREATE DATABASE {database}")
     finally:
         await admin.close()
     return own
 
 
-def _in_database(variable: str, value: str) -> str:
+def _in(database: str, variable: str, value: str) -> str:
     if not variable.endswith(("DATABASE_URL", "POSTGRES_URL", "RELAY_URL")):
         return value
-    return urlunsplit(urlsplit(value)._replace(path=f"/{NAME}_ours"))
+    return urlunsplit(urlsplit(value)._replace(path=f"/{database}"))
 
 
 async def _count_on(ours: str, theirs: str) -> None:

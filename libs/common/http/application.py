@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
@@ -23,6 +24,8 @@ from libs.common.telemetry import metrics
 
 JSON_SECONDS: Final = 60.0
 _READ_AT_ONCE: Final = 256 * 1024
+# One large body after the other, so that their messages are not all in memory at once.
+_READER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
 # Of our own REST, whose bodies are read whole and checked field by field in the event loop.
 OWN_BODY_LIMIT: Final = 1024 * 1024
 _OWN_LIMITS: Final = Limits(body_bytes=OWN_BODY_LIMIT)
@@ -138,8 +141,11 @@ async def _run(route: Route, call: Call) -> Any:
     body = await read_body(call.request)
     if len(body) <= _READ_AT_ONCE:
         return await route.handler(call, decode_body(body, route.body))
-    # Beside the loop: a large body of strange fields takes seconds, and nobody else waits for it.
-    return await route.handler(call, await asyncio.to_thread(decode_body, body, route.body))
+    # Beside the loop: a large body of strange fields takes seconds, and no other request waits for it.
+    loop = asyncio.get_running_loop()
+    return await route.handler(
+        call, await loop.run_in_executor(_READER, decode_body, body, route.body)
+    )
 
 
 def _insist_json(content_type: str | None) -> None:
