@@ -30,7 +30,7 @@ ENVELOPES_EACH: Final = len(ENVELOPES) if "FUZZ_CASES" in os.environ else 7
 ROUTES: Final = fuzzed()
 HEAVY_ON: Final = ("create_run", "log_batch", "create_registered_model", "define_role")
 # All services in one process: what bodies of 16 MiB, four at a time, may cost on top.
-GROWTH: Final = 512 * MIB
+GROWTH: Final = 384 * MIB
 _AT_THE_SAME_TIME: Final = 4
 # A wrong password is a guess, and guesses are slowed.
 _SLOWED: Final = ("put_password", "accept", "join_by_code")

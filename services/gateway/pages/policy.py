@@ -11,11 +11,11 @@ _SHARED: Final[Mapping[str, str]] = {
     "cross-origin-resource-policy": "same-origin",
 }
 # Scripts of ours alone and nothing inline, so that text which becomes markup runs nothing. They may
-# evaluate, as the plot that compares runs makes its shaders so. Styles are made as the application runs; it draws from data: and blob:, and shows a file
-# in a frame, which is a blob: of its own.
+# evaluate, as the plot that compares runs makes its shaders so. Styles are made as the application
+# runs; it draws from data: and blob:, and shows a file in a frame, which is a blob: of its own.
 _APPLICATION: Final = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
-    " blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'"
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data: blob:; font-src 'self' data:; media-src 'self' blob:; connect-src 'self'; worker-src 'self'"
     " blob:; frame-src 'self' blob:; manifest-src 'self'; base-uri 'none'; form-action 'self';"
     " frame-ancestors 'none'; object-src 'none'"
 )
