@@ -39,6 +39,10 @@ PLAIN_RULES: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
+# The client ends the runs of a grid search in threads, and each writes its two lines.
+_LINKS: Final = r"(?m)(?:^(?:🏃 View run|🧪 View experiment) .*\n)+"
+
+
 @dataclass
 class Mask:
     """Masks one server's output; `address` is where that server is."""
@@ -53,7 +57,7 @@ class Mask:
             text = re.sub(pattern, self._numbered(kind), text)
         for word, pattern in PLAIN_RULES:
             text = re.sub(pattern, word, text)
-        return text
+        return re.sub(_LINKS, _sorted_lines, text)
 
     def _numbered(self, kind: str) -> Callable[[re.Match[str]], str]:
         def replaced(found: re.Match[str]) -> str:
@@ -62,3 +66,7 @@ class Mask:
             return self._seen.setdefault(key, f"<{kind} {number + 1}>")
 
         return replaced
+
+
+def _sorted_lines(found: re.Match[str]) -> str:
+    return "".join(sorted(found.group().splitlines(keepends=True)))
