@@ -180,9 +180,8 @@ DECLARE
     refused jsonb;
     more    jsonb;
 BEGIN
-    IF cardinality(sections) > 1 THEN
-        PERFORM set_config('lock_timeout', '200ms', true);
-    END IF;
+    PERFORM set_config('lock_timeout', CASE cardinality(sections) WHEN 1 THEN '2s' ELSE '100ms' END,
+                       true);
     FOR place IN 1..cardinality(sections) LOOP
         more := log_section(sections[place], place);
         IF more IS NOT NULL THEN
@@ -195,6 +194,8 @@ END $$;
 CREATE TYPE created_section AS (
     tenant_no      int4,
     tenant         uuid,
+    fact_topic     text,
+    fact_type      text,
     workspaces     int4[],   -- one a write, that is a run, as the next eight
     experiment_ids int4[],
     run_ids        uuid[],
@@ -208,9 +209,7 @@ CREATE TYPE created_section AS (
     tag_keys       text[],
     tag_values     text[],
     fact_ids       uuid[],   -- one a write, as payloads
-    fact_payloads  text[],
-    fact_topic     text,
-    fact_type      text
+    fact_payloads  text[]
 );
 
 -- Makes the runs of one section; the conflicts of its writes, NULL where there are none.
@@ -273,9 +272,8 @@ DECLARE
     refused jsonb;
     more    jsonb;
 BEGIN
-    IF cardinality(sections) > 1 THEN
-        PERFORM set_config('lock_timeout', '200ms', true);
-    END IF;
+    PERFORM set_config('lock_timeout', CASE cardinality(sections) WHEN 1 THEN '2s' ELSE '100ms' END,
+                       true);
     FOR place IN 1..cardinality(sections) LOOP
         more := create_section(sections[place], place);
         IF more IS NOT NULL THEN
