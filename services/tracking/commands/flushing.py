@@ -237,7 +237,7 @@ def _add_created(section: CreatedSection, write: Created) -> None:
 @contextmanager
 def _flushing(running: Running, traces: Iterable[str]) -> Iterator[None]:
     """A span in the trace of the first write that is traced, linked to those of the others."""
-    traced = [trace for trace in traces if trace]
+    traced = [trace for trace in traces if trace] if running.tracing.enabled else []
     parent = traced[0] if traced else ""
     with running.tracing.span(
         "group commit", kind=SpanKind.INTERNAL, parent=parent, links=traced[1:]
