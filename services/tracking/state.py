@@ -6,14 +6,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from libs.common.background import ended
+from libs.common.background import background, ended
 from libs.common.http.exchange import PrincipalExchange
 from libs.common.service import Running
 from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.artifacts.opening import open_store
+from services.tracking.kept.link import Link
+from services.tracking.kept.runs import Runs
+from services.tracking.kept.sealing import RunSeal
 from services.tracking.known import Known
 from services.tracking.model.capabilities import Seal
 from services.tracking.model.usage import Receiving, Seen
+from services.tracking.settings import Settings
 
 
 @dataclass(slots=True)
@@ -22,12 +26,13 @@ class State:
 
     `usage` is what tenants were last seen to have used, `receiving` the parts that come. `seal` makes the capabilities of parts, and
     `composing` holds the uploads that this process puts together. With `exchange` the registry is
-    asked.
+    asked. `runs` is what is kept of how runs are shown.
     """
 
     artifacts: ArtifactStore
     seal: Seal
     exchange: PrincipalExchange
+    runs: Runs
     known: Known = field(default_factory=Known)
     with_default: set[int] = field(default_factory=set)
     usage: Seen = field(default_factory=Seen)
@@ -40,12 +45,26 @@ async def open_state(running: Running) -> AsyncIterator[State]:
     """The state of a service that starts."""
     secret = running.common.auth_client_secret
     exchange = PrincipalExchange(running.name, secret, running.peers)
-    state = State(open_store(running.settings), Seal(secret), exchange)
+    link = Link(running.shared.redis_url)
+    state = State(
+        open_store(running.settings), Seal(secret), exchange, _runs(running, link, secret)
+    )
     try:
-        yield state
+        async with background({"run-cache": link.run} if running.shared.redis_url else {}):
+            yield state
     finally:
         # Their clients ask again, and another process puts them together.
         await ended(state.composing.values())
+
+
+def _runs(running: Running, link: Link, secret: str) -> Runs:
+    settings: Settings = running.settings
+    return Runs(
+        link,
+        RunSeal(secret),
+        seconds=settings.run_cache_seconds,
+        most_bytes=settings.run_cache_bytes,
+    )
 
 
 def state_of(running: Running) -> State:

@@ -9,6 +9,7 @@ from libs.common.events.outbox import outbox_columns, unit_of_work
 from libs.common.failpoints import reach
 from libs.common.principal import Principal
 from libs.common.service import Running
+from services.tracking.cache import changing
 from services.tracking.commands.facts import details_logged, metrics_logged, run_changed
 from services.tracking.commands.runs import run_to_change
 from services.tracking.model import limits
@@ -33,7 +34,8 @@ async def log_metric(running: Running, principal: Principal, run_id: str, point:
     run = run_uuid(run_id)
     told = outbox_columns(running, [metrics_logged(run_id, [point])], principal)
     reach("write.before-commit")
-    refused = await store.log_metric(running.database, principal.workspace_id, run, point, told)
+    async with changing(running, principal.tenant_no, run):
+        refused = await store.log_metric(running.database, principal.workspace_id, run, point, told)
     _answered(running, run_id, refused)
 
 
@@ -44,9 +46,11 @@ async def log_param(
     params = dict([limits.param(key, value)])
     told = outbox_columns(running, [details_logged(run_id, params=params)], principal)
     reach("write.before-commit")
-    refused = await store.log_batch(
-        running.database, principal.workspace_id, run_uuid(run_id), [], params, {}, told
-    )
+    run = run_uuid(run_id)
+    async with changing(running, principal.tenant_no, run):
+        refused = await store.log_batch(
+            running.database, principal.workspace_id, run, [], params, {}, told
+        )
     if refused is not None and refused.why == "params-changed":
         raise param_changed(run_id, *refused.params[0])
     _answered(running, run_id, refused)
@@ -98,9 +102,11 @@ async def _log(
         return
     told = outbox_columns(running, facts, principal)
     reach("write.before-commit")
-    refused = await store.log_batch(
-        running.database, principal.workspace_id, run_uuid(run_id), points, params, tags, told
-    )
+    run = run_uuid(run_id)
+    async with changing(running, principal.tenant_no, run):
+        refused = await store.log_batch(
+            running.database, principal.workspace_id, run, points, params, tags, told
+        )
     _answered(running, run_id, refused)
 
 
