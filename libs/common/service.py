@@ -1,6 +1,6 @@
 """A service as a value: what it serves, says, hears and owns, on one page of its own."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,8 @@ from libs.common.principal import Verifier
 from libs.common.settings import Common, Shared
 from libs.common.telemetry.tracing import Tracing
 
+# By topic, the keys of what facts are about.
+Told = Mapping[str, Sequence[str]]
 WorkHandler = Callable[[UnitOfWork, Event], Awaitable[None]]
 BroadcastHandler = Callable[["Running", Event], Awaitable[None]]
 
@@ -64,8 +66,9 @@ class Service:
 
     `tables` declares each table's class: "tenant", "platform: why" or "lookup: why"; the
     catalogue test fails on an undeclared one. `peers` are the services it may call over HTTP.
-    `asks` says how to learn what a caller may do, where that is not by asking auth. `steps` are run
-    once by hand, by their name, and say in a line what they did.
+    `asks` says how to learn what a caller may do, where that is not by asking auth. `outdates` is told
+    of each commit with facts, between COMMIT and the answer: by tenant and topic, the keys of what
+    the facts are about. `steps` are run once by hand, by their name, and say in a line what they did.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Service:
     snapshots: tuple[Snapshot, ...] = ()
     opens: Callable[["Running"], Any] | None = None
     asks: Callable[["Running"], Ask] | None = None
+    outdates: Callable[["Running", int, Told], Awaitable[None]] | None = None
     steps: Mapping[str, Callable[["Running"], Awaitable[str]]] = field(default_factory=dict)
 
 
@@ -121,6 +125,11 @@ class Running:
     def page_key(self) -> bytes:
         """What this service's page tokens are signed with; every replica has the same."""
         return page_key(self.common.auth_client_secret)
+
+    async def outdate(self, tenant_no: int, told: Told) -> None:
+        """What this service keeps of the things that facts are about holds no longer."""
+        if self.service.outdates is not None and told:
+            await self.service.outdates(self, tenant_no, told)
 
     def wake_relay(self) -> None:
         """Tell the relay that a commit has just left facts for it."""

@@ -24,3 +24,13 @@ REMOVED_BYTES: Final = Counter(
     "maestro_tracking_removed_artifact_bytes_total",
     "Bytes that the artifacts of what the collector removed held.",
 )
+_RUNS_FOUND: Final = Counter(
+    "maestro_tracking_runs_found_total",
+    "Runs that were shown, by where they were found: memory, redis, database (and kept), or unkept"
+    " (read from the database while nothing in Redis is believed).",
+    ("source",),
+)
+# Resolved once: finding a label's child costs more than counting.
+RUNS_FOUND: Final = {
+    source: _RUNS_FOUND.labels(source) for source in ("memory", "redis", "database", "unkept")
+}

@@ -9,6 +9,7 @@ from libs.common.leaving import TABLE, WHY_PLATFORM, WORKSPACES_LEAVE
 from libs.common.service import Service
 from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
+from services.tracking.cache import outdate
 from services.tracking.consumers import (
     EXPERIMENT_CHANGES,
     MODEL_VERSIONS,
@@ -61,4 +62,5 @@ SERVICE: Final = Service(
     peers=("auth", "registry"),
     snapshots=(EXPERIMENT_SNAPSHOT, RUN_SNAPSHOT, LOGGED_MODEL_SNAPSHOT),
     opens=open_state,
+    outdates=outdate,
 )

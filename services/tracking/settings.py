@@ -14,7 +14,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     `retention_days` is how long deleted runs, logged models and experiments are kept before they are
     removed for good, 0 for ever; an experiment may have a rule of its own.
     `presigned_downloads` says that clients reach the store's endpoint themselves: they are given URLs
-    of it that end after 300 seconds.
+    of it that end after 300 seconds. `run_cache_bytes` bounds what is kept of runs in each process.
+    `run_cache_seconds` is how long what a run shows may be kept, and so the longest that a process may
+    show it as it was, where the one that changed it has lost Redis; 0 keeps nothing.
     """
 
     artifact_store: str
@@ -30,3 +32,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     artifact_grace_seconds: float = 3600.0
     retention_days: int = 30
     presigned_downloads: bool = False
+    run_cache_bytes: int = 64 * 1024 * 1024
+    run_cache_seconds: float = 15.0

@@ -6,16 +6,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from libs.common.background import ended
+from libs.common.background import background, ended
 from libs.common.http.exchange import PrincipalExchange
 from libs.common.service import Running
 from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.artifacts.opening import open_store
 from services.tracking.commands.flushing import Created, Logged, flush_created, flush_logged
 from services.tracking.commands.group_commit import GroupCommit
+from services.tracking.kept.link import Link
+from services.tracking.kept.runs import Runs
+from services.tracking.kept.sealing import RunSeal
 from services.tracking.known import Known
 from services.tracking.model.capabilities import Seal
 from services.tracking.model.usage import Receiving, Seen
+from services.tracking.settings import Settings
 from services.tracking.store.sections import Conflict
 
 
@@ -25,12 +29,14 @@ class State:
 
     `usage` is what tenants were last seen to have used, `receiving` the parts that come. `seal` makes the capabilities of parts, and
     `composing` holds the uploads that this process puts together. With `exchange` the registry is
-    asked. What runs log, and new runs, are committed in groups.
+    asked. What runs log, and new runs, are committed in groups. `runs` is what is kept of how runs
+    are shown.
     """
 
     artifacts: ArtifactStore
     seal: Seal
     exchange: PrincipalExchange
+    runs: Runs
     logged: GroupCommit[Logged, Conflict | None]
     created: GroupCommit[Created, Conflict | None]
     known: Known = field(default_factory=Known)
@@ -45,20 +51,36 @@ async def open_state(running: Running) -> AsyncIterator[State]:
     """The state of a service that starts."""
     secret = running.common.auth_client_secret
     exchange = PrincipalExchange(running.name, secret, running.peers)
+    link = Link(running.shared.redis_url)
+    runs = _runs(running, link, secret)
     state = State(
         artifacts=open_store(running.settings),
         seal=Seal(secret),
         exchange=exchange,
-        logged=GroupCommit(lambda writes: flush_logged(running, writes)),
+        runs=runs,
+        logged=GroupCommit(lambda writes: flush_logged(running, runs, writes)),
         created=GroupCommit(lambda writes: flush_created(running, writes)),
     )
     try:
-        yield state
+        async with background({"run-cache": link.run} if running.shared.redis_url else {}):
+            try:
+                yield state
+            finally:
+                await state.logged.close()
+                await state.created.close()
     finally:
-        await state.logged.close()
-        await state.created.close()
         # Their clients ask again, and another process puts them together.
         await ended(state.composing.values())
+
+
+def _runs(running: Running, link: Link, secret: str) -> Runs:
+    settings: Settings = running.settings
+    return Runs(
+        link,
+        RunSeal(secret),
+        seconds=settings.run_cache_seconds,
+        most_bytes=settings.run_cache_bytes,
+    )
 
 
 def state_of(running: Running) -> State:

@@ -139,13 +139,24 @@ class Work:
         with self._running.tracing.span(
             f"{self._group} batch", links=[event.traceparent for event in wanted]
         ):
-            outcomes, facts_left = await self._commit(wanted)
+            outcomes, facts_left = await self._outdating(wanted)
         for event, outcome in zip(wanted, outcomes, strict=True):
             MESSAGES_HANDLED.labels(self._group, event.topic, outcome).inc()
         if facts_left:
             self._running.wake_relay()
 
-    async def _commit(self, events: Sequence[Event]) -> tuple[list[str], bool]:
+    async def _outdating(self, events: Sequence[Event]) -> tuple[list[str], bool]:
+        """Apply events, and do away with what they have outdated, whether or not COMMIT is known."""
+        works: list[UnitOfWork] = []
+        try:
+            return await self._commit(events, works)
+        finally:
+            for work in works:
+                await self._running.outdate(work.acting.tenant_no, work.told)
+
+    async def _commit(
+        self, events: Sequence[Event], works: list[UnitOfWork]
+    ) -> tuple[list[str], bool]:
         """Apply events in one transaction: the outcome of each, and whether they caused facts."""
         outcomes: list[str] = []
         facts_left = False
@@ -165,6 +176,7 @@ class Work:
                 acting = Caused(event.tenant, event.tenant_no, event.subject)
                 work = UnitOfWork(connection, acting)
                 work.silent("a projection: its source has told already")
+                works.append(work)
                 await self._handle(work, event)
                 await work.flush(self._running)
                 facts_left = facts_left or bool(work.facts)

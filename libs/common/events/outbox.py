@@ -47,6 +47,7 @@ class Recording(Protocol):
     def database(self) -> Database: ...
     @property
     def topic_of(self) -> Mapping[type[msgspec.Struct], Topic]: ...
+    async def outdate(self, tenant_no: int, told: Mapping[str, Sequence[str]]) -> None: ...
     def wake_relay(self) -> None: ...
 
 
@@ -79,7 +80,7 @@ def outbox_columns(
 ) -> OutboxColumns:
     """The outbox rows of `facts`, for a function that inserts them itself in one round trip.
 
-    The caller commits, then calls `running.wake_relay()`.
+    The caller commits, then awaits `running.outdate(…)` and calls `running.wake_relay()`.
     """
     topics = [running.topic_of[type(fact)] for fact in facts]
     return OutboxColumns(
@@ -103,6 +104,8 @@ class UnitOfWork:
         self.connection = connection
         self.acting = acting
         self.facts: list[msgspec.Struct] = []
+        # By topic, the keys of all that was inserted; of very many nothing else is in memory.
+        self.told: dict[str, list[str]] = {}
         self._silent = ""
         self._inserted = False
 
@@ -134,6 +137,8 @@ class UnitOfWork:
 
     async def _insert(self, running: Recording) -> None:
         columns = outbox_columns(running, self.facts, self.acting)
+        for topic, key in zip(columns.topics, columns.keys, strict=True):
+            self.told.setdefault(topic, []).append(key)
         await self.connection.execute(INSERT, *columns)
         self._inserted = True
 
@@ -141,11 +146,17 @@ class UnitOfWork:
 @asynccontextmanager
 async def unit_of_work(running: Recording, acting: Acting) -> AsyncIterator[UnitOfWork]:
     """One transaction of the caller's tenant; commits with its facts, or does nothing."""
-    async with running.database.transaction(acting.tenant_no) as connection:
-        work = UnitOfWork(connection, acting)
-        yield work
-        await work.flush(running)
-        reach("write.before-commit")
-    reach("write.after-commit")
+    told: Mapping[str, Sequence[str]] = {}
+    try:
+        async with running.database.transaction(acting.tenant_no) as connection:
+            work = UnitOfWork(connection, acting)
+            told = work.told
+            yield work
+            await work.flush(running)
+            reach("write.before-commit")
+        reach("write.after-commit")
+    finally:
+        # Also where it ends at COMMIT itself, and nobody knows whether that came to pass.
+        await running.outdate(acting.tenant_no, told)
     if work.tells:
         running.wake_relay()

@@ -1,8 +1,10 @@
 """Runs over HTTP."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
+from uuid import UUID
 
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from libs.common.http.routes import Call, Routes
 from services.tracking.api.decisions import insist_on_experiment, insist_on_run
@@ -12,7 +14,9 @@ from services.tracking.api.views import (
     run_of,
     stages_of,
 )
+from services.tracking.cache import shown
 from services.tracking.commands import runs as commands
+from services.tracking.kept.memory import Shown
 from services.tracking.model.experiments import experiment_number, known_numbers
 from services.tracking.model.filters import run_clauses, run_orders
 from services.tracking.model.runs import Run, no_run, run_uuid
@@ -20,6 +24,7 @@ from services.tracking.queries import runs as queries
 from services.tracking.queries.access import experiments_among
 from services.tracking.schemas import answers, requests
 
+RUNS_AT_ONCE: Final = 500
 routes: Final = Routes()
 
 
@@ -51,15 +56,17 @@ async def get_run(call: Call, body: requests.RunId) -> object:
     """A run with its latest metrics, params, tags, inputs and outputs."""
     run_id = run_of(body)
     await insist_on_run(call, run_id)
-    found = await queries.run(
-        call.running.database,
-        call.principal.tenant_no,
-        call.principal.workspace_id,
-        run_uuid(run_id),
-    )
+    stored = run_uuid(run_id)
+    database, principal = call.running.database, call.principal
+
+    async def load(_: Sequence[UUID]) -> Mapping[UUID, Shown]:
+        place = principal.tenant_no, principal.workspace_id
+        return await queries.shown_run(database, *place, stored)
+
+    found = (await shown(call.running, principal, [stored], load)).get(stored)
     if found is None:
         raise no_run(run_id)
-    return answers.RunAnswer(found)
+    return b'{"run":%b}' % found.whole
 
 
 @routes.mlflow("POST", "2.0/mlflow/runs/update", permission="run.update")
@@ -111,7 +118,28 @@ async def search_runs(call: Call, body: requests.SearchRuns) -> object:
         among = await experiments_among(
             connection, call.principal, call.permission, search.experiment_ids
         )
-        return await queries.search_runs(connection, tenant_no, workspace_id, search, among)
+        page = await queries.search_runs(connection, tenant_no, workspace_id, search, among)
+    return answers.RunsAnswer(await _listed(call, page.numbers), page.next_page_token)
+
+
+async def _listed(call: Call, numbers: Mapping[UUID, int]) -> list[Raw]:
+    """Runs as a page shows them; one that was removed since it was found is left out.
+
+    They are looked for after the search is over: what is kept of them may be newer than it.
+    """
+    database, principal = call.running.database, call.principal
+
+    async def load(missing: Sequence[UUID]) -> Mapping[UUID, Shown]:
+        place = principal.tenant_no, principal.workspace_id
+        return await queries.shown_runs(database, *place, [numbers[run] for run in missing])
+
+    listed: list[Raw] = []
+    runs = list(numbers)
+    for at in range(0, len(runs), RUNS_AT_ONCE):
+        some = runs[at : at + RUNS_AT_ONCE]
+        found = await shown(call.running, principal, some, load)
+        listed += [Raw(found[run].listed) for run in some if run in found]
+    return listed
 
 
 def _info(run: Run) -> answers.RunInfo:

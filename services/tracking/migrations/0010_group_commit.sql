@@ -180,7 +180,7 @@ DECLARE
     refused jsonb;
     more    jsonb;
 BEGIN
-    PERFORM set_config('lock_timeout', CASE cardinality(sections) WHEN 1 THEN '2s' ELSE '100ms' END,
+    PERFORM set_config('lock_timeout', CASE cardinality(sections) WHEN 1 THEN '5s' ELSE '100ms' END,
                        true);
     FOR place IN 1..cardinality(sections) LOOP
         more := log_section(sections[place], place);
@@ -272,7 +272,7 @@ DECLARE
     refused jsonb;
     more    jsonb;
 BEGIN
-    PERFORM set_config('lock_timeout', CASE cardinality(sections) WHEN 1 THEN '2s' ELSE '100ms' END,
+    PERFORM set_config('lock_timeout', CASE cardinality(sections) WHEN 1 THEN '5s' ELSE '100ms' END,
                        true);
     FOR place IN 1..cardinality(sections) LOOP
         more := create_section(sections[place], place);

@@ -15,6 +15,8 @@ from services.tracking.queries.sorting import Term
 
 PARENT_TAG: Final = "mlflow.parentRunId"
 PARENT_LENGTH: Final = 64
+# As in the index `params_by_value`, where longer values cannot stand.
+INDEXED_BYTES: Final = 100
 _METRIC: Final = """
  AND EXISTS (SELECT FROM latest_metrics l WHERE l.tenant_no = r.tenant_no AND l.run_no = r.run_no
              AND l.key_no = (SELECT k.key_no FROM metric_keys k
@@ -120,7 +122,15 @@ def _put_pair(statement: Statement, clause: Clause) -> None:
         statement.put(value).compare_text(clause.comparator, clause.value)
         if clause.kind == "tag" and clause.key == PARENT_TAG and clause.comparator == "=":
             statement.put(" AND t.parent = ?", str(clause.value)[:PARENT_LENGTH])
+        elif clause.kind == "parameter" and clause.comparator == "=":
+            _put_indexed(statement, str(clause.value))
     statement.put(")")
+
+
+def _put_indexed(statement: Statement, value: str) -> None:
+    if len(value.encode()) <= INDEXED_BYTES:
+        # True of a value that is equal; the planner must see it to look into the index.
+        statement.put(" AND octet_length(p.value) <= 100")
 
 
 def _put_dataset(statement: Statement, clause: Clause) -> None:

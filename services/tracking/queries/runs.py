@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from asyncpg import Record
 from msgspec import UNSET, Raw
+from msgspec.structs import replace
 
 from libs.common.database import Connection, Database
 from libs.common.filters.pages import Page, Value
+from services.tracking.kept.memory import Shown
 from services.tracking.model.filters import Clause, Order
 from services.tracking.queries.building import Statement
 from services.tracking.queries.run_filters import put_clauses, put_joins
@@ -17,8 +20,8 @@ from services.tracking.queries.sorting import put_after, put_order
 from services.tracking.schemas import answers
 
 _DETAILS: Final = "SELECT * FROM run_details($1, $2, $3)"
-# Each kind of detail is read for the whole page at once.
-_PAGE_OF_DETAILS: Final = """
+# Each kind of detail is read for all of the runs at once.
+_DETAILS_OF_MANY: Final = """
 SELECT r.run_id, r.experiment_id, r.name, r.user_id, r.status, r.start_time, r.end_time,
        r.artifact_uri, r.lifecycle_stage,
        m.keys AS metric_keys, m.vals AS metric_values, m.times AS metric_times,
@@ -26,29 +29,30 @@ SELECT r.run_id, r.experiment_id, r.name, r.user_id, r.status, r.start_time, r.e
        t.keys AS tag_keys, t.vals AS tag_values,
        CASE WHEN EXISTS (SELECT FROM inputs i WHERE i.tenant_no = $1 AND i.run_no = r.run_no)
             THEN dataset_inputs(r.tenant_no, r.run_no) END AS datasets,
-       NULL::text[] AS model_inputs, o.models AS model_outputs, o.steps AS model_steps
-FROM unnest($2::int8[]) WITH ORDINALITY AS u (run_no, position)
-JOIN runs r ON r.tenant_no = $1 AND r.run_no = u.run_no AND r.run_no = ANY($2::int8[])
+       o.used AS model_inputs, o.made AS model_outputs, o.steps AS model_steps
+FROM runs r
 LEFT JOIN (
     SELECT l.run_no, array_agg(k.key) AS keys, array_agg(l.value) AS vals,
            array_agg(l.ts) AS times, array_agg(l.step) AS steps
     FROM latest_metrics l JOIN metric_keys k ON k.tenant_no = l.tenant_no AND k.key_no = l.key_no
-    WHERE l.tenant_no = $1 AND l.run_no = ANY($2::int8[]) GROUP BY l.run_no
+    WHERE l.tenant_no = $1 AND l.run_no = ANY($3::int8[]) GROUP BY l.run_no
 ) m ON m.run_no = r.run_no
 LEFT JOIN (
     SELECT q.run_no, array_agg(q.key) AS keys, array_agg(q.value) AS vals FROM params q
-    WHERE q.tenant_no = $1 AND q.run_no = ANY($2::int8[]) GROUP BY q.run_no
+    WHERE q.tenant_no = $1 AND q.run_no = ANY($3::int8[]) GROUP BY q.run_no
 ) p ON p.run_no = r.run_no
 LEFT JOIN (
     SELECT g.run_no, array_agg(g.key) AS keys, array_agg(g.value) AS vals FROM run_tags g
-    WHERE g.tenant_no = $1 AND g.run_no = ANY($2::int8[]) GROUP BY g.run_no
+    WHERE g.tenant_no = $1 AND g.run_no = ANY($3::int8[]) GROUP BY g.run_no
 ) t ON t.run_no = r.run_no
 LEFT JOIN (
-    SELECT y.run_no, array_agg(y.model_id) AS models, array_agg(y.step) AS steps FROM run_models y
-    WHERE y.tenant_no = $1 AND y.run_no = ANY($2::int8[]) AND y.direction = 'output'
-    GROUP BY y.run_no
+    SELECT y.run_no, array_agg(y.model_id) FILTER (WHERE y.direction = 'input') AS used,
+           array_agg(y.model_id) FILTER (WHERE y.direction = 'output') AS made,
+           array_agg(y.step) FILTER (WHERE y.direction = 'output') AS steps
+    FROM run_models y
+    WHERE y.tenant_no = $1 AND y.run_no = ANY($3::int8[]) GROUP BY y.run_no
 ) o ON o.run_no = r.run_no
-ORDER BY u.position
+WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_no = ANY($3::int8[])
 """
 
 
@@ -69,6 +73,31 @@ class RunSearch:
         return ["runs", sorted(self.experiment_ids), self.clauses, self.orders, self.stages]
 
 
+@dataclass(frozen=True, slots=True)
+class FoundRuns:
+    """A page of a search: the number of each run by its id, in their order, and the next token."""
+
+    numbers: dict[UUID, int]
+    next_page_token: str | None = None
+
+
+async def shown_run(
+    database: Database, tenant_no: int, workspace_id: int, run_id: UUID
+) -> dict[UUID, Shown]:
+    """How a run is shown, by its id; nothing when there is none."""
+    found = await run(database, tenant_no, workspace_id, run_id)
+    return {} if found is None else {run_id: shown(found)}
+
+
+async def shown_runs(
+    database: Database, tenant_no: int, workspace_id: int, numbers: Sequence[int]
+) -> dict[UUID, Shown]:
+    """How runs are shown, by id and in no order."""
+    async with database.reading(tenant_no) as connection:
+        rows = await connection.fetch(_DETAILS_OF_MANY, tenant_no, workspace_id, numbers)
+    return {row["run_id"]: shown(_run(row)) for row in rows}
+
+
 async def run(
     database: Database, tenant_no: int, workspace_id: int, run_id: UUID
 ) -> answers.Run | None:
@@ -83,8 +112,8 @@ async def search_runs(
     workspace_id: int,
     search: RunSearch,
     among: Sequence[int],
-) -> answers.RunsAnswer:
-    """A page of runs, and the token of the next page where there is one.
+) -> FoundRuns:
+    """Which runs stand on a page, and the token of the next one where there is one.
 
     `among` are those of the search's experiments that the caller may look into.
     """
@@ -105,13 +134,20 @@ async def search_runs(
     statement.put(" LIMIT ?", search.max_results + 1)
     found = await connection.fetch(statement.text, *statement.values)
     page = found[: search.max_results]
-    if not page:
-        return answers.RunsAnswer()
-    rows = await connection.fetch(_PAGE_OF_DETAILS, tenant_no, [row[0] for row in page])
-    more = len(found) > len(page)
+    numbers = {row["run_id"]: row["run_no"] for row in page}
+    if len(found) == len(page):
+        return FoundRuns(numbers)
     last: list[Value] = list(page[-1].values())[1:]
-    token = search.page.next(search.query, last) if more else None
-    return answers.RunsAnswer([_run(row) for row in rows], token)
+    return FoundRuns(numbers, search.page.next(search.query, last))
+
+
+def shown(found: answers.Run) -> Shown:
+    """A run as bytes. A page of a search leaves out the models that a run used, as MLflow does."""
+    whole = msgspec.json.encode(found)
+    if not found.inputs.model_inputs:
+        return Shown(whole, whole)
+    without = replace(found.inputs, model_inputs=[])
+    return Shown(whole, msgspec.json.encode(replace(found, inputs=without)))
 
 
 def _put_experiments(statement: Statement, experiment_ids: Sequence[int]) -> None:

@@ -109,9 +109,9 @@ class RunInfoAnswer(msgspec.Struct, frozen=True):
 
 
 class RunsAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """runs/search."""
+    """runs/search; each run is a `Run` that is encoded already."""
 
-    runs: list[Run] = []
+    runs: list[Raw] = []
     next_page_token: str | None = None
 
 

@@ -5,7 +5,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,6 +85,9 @@ class Beginner:
     topic_of: Mapping[type[msgspec.Struct], Topic] = field(
         default_factory=lambda: {fact: t for t in SERVICE.publishes for fact in t.facts.values()}
     )
+
+    async def outdate(self, tenant_no: int, told: Mapping[str, Sequence[str]]) -> None:
+        """Nothing is kept."""
 
     def wake_relay(self) -> None:
         """Nobody relays here."""

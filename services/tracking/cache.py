@@ -1,0 +1,38 @@
+"""Where commits and reads meet what is kept of how runs are shown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+from libs.common.contracts.tracking import RUN_METRICS, RUNS
+from libs.common.principal import Principal
+from libs.common.service import Running, Told
+from services.tracking.kept.memory import Shown
+from services.tracking.kept.runs import Load
+from services.tracking.state import state_of
+
+_OF_RUNS: Final = (RUNS.name, RUN_METRICS.name)
+
+
+async def changed(running: Running, runs: Iterable[tuple[int, UUID]]) -> None:
+    """Runs (tenant, run) may show something else: after COMMIT, and before it is answered.
+
+    Also where it is not known whether COMMIT came to pass.
+    """
+    await state_of(running).runs.forget(runs)
+
+
+async def outdate(running: Running, tenant_no: int, told: Told) -> None:
+    """The same of the runs that facts are about."""
+    runs = {key for topic in _OF_RUNS for key in told.get(topic, ())}
+    if runs:
+        await changed(running, [(tenant_no, UUID(key)) for key in runs])
+
+
+async def shown(
+    running: Running, principal: Principal, runs: Sequence[UUID], load: Load
+) -> Mapping[UUID, Shown]:
+    """How runs of the caller's workspace are shown, without those that are not there."""
+    return await state_of(running).runs.find(
+        principal.tenant_no, principal.workspace_id, runs, load
+    )
