@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -14,7 +14,7 @@ from libs.common.failpoints import FailpointsRefused
 from libs.common.http.remote import remotes
 from libs.common.http.types import ASGIApp
 from libs.common.runner import running, serve
-from libs.common.service import Service
+from libs.common.service import Running, Service
 from libs.common.settings import SettingsError
 from libs.common.telemetry.logs import open_logs
 
@@ -53,6 +53,11 @@ def _spare_the_collector() -> None:
     gc.set_threshold(*COLLECTOR)
 
 
+def _end(served: Iterable[Running]) -> None:
+    for value in served:
+        value.ending.set()
+
+
 async def _serve(services: Sequence[Service], env: Mapping[str, str]) -> None:
     here = {service.name for service in services}
     urls = {
@@ -62,9 +67,11 @@ async def _serve(services: Sequence[Service], env: Mapping[str, str]) -> None:
     }
     async with AsyncExitStack() as stack:
         apps: dict[str, ASGIApp] = dict(await stack.enter_async_context(remotes(urls)))
+        served: list[Running] = []
         for service in services:
             value, app = await stack.enter_async_context(running(service, env, apps))
             apps[service.name] = app
+            served.append(value)
         _spare_the_collector()
         front = services[-1].name
         await serve(
@@ -72,4 +79,5 @@ async def _serve(services: Sequence[Service], env: Mapping[str, str]) -> None:
             host=env.get(f"{front}_host".upper(), "127.0.0.1"),
             port=int(env.get(f"{front}_port".upper(), DEFAULT_PORTS[front])),
             drain_seconds=value.common.drain_seconds,
+            ending=lambda: _end(served),
         )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge, Histogram
 
 FREED_OBJECTS: Final = Counter(
     "maestro_artifact_objects_freed_total",
@@ -23,4 +23,15 @@ REMOVED_POINTS: Final = Counter(
 REMOVED_BYTES: Final = Counter(
     "maestro_tracking_removed_artifact_bytes_total",
     "Bytes that the artifacts of what the collector removed held.",
+)
+LISTENERS: Final = Gauge("maestro_live_listeners", "Streams of live events that are open here.")
+LISTENERS_ENDED: Final = Counter(
+    "maestro_live_listeners_ended_total",
+    "Streams of live events that ended, by reason: left, slow, refused, removed, lost, time, ending.",
+    ("reason",),
+)
+LIVE_DELAY: Final = Histogram(
+    "maestro_live_delay_seconds",
+    "Seconds from a fact's record to its being heard for those who listen.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )

@@ -11,6 +11,7 @@ from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
 from services.tracking.consumers import (
     EXPERIMENT_CHANGES,
+    LIVE,
     MODEL_VERSIONS,
     PLANS,
     REVOCATIONS,
@@ -23,7 +24,13 @@ from services.tracking.queries.snapshots import (
 )
 from services.tracking.settings import Settings
 from services.tracking.state import open_state
-from services.tracking.workers import clear_workspaces, collect_garbage, sweep_contents
+from services.tracking.workers import (
+    clear_workspaces,
+    collect_garbage,
+    hand_out_events,
+    sweep_contents,
+    tend_listeners,
+)
 
 _TENANT_TABLES: Final = (
     *("experiment_counters", "experiments", "experiment_tags", "runs", "params", "run_tags"),
@@ -53,9 +60,10 @@ SERVICE: Final = Service(
         EXPERIMENT_CHANGES,
         PLANS,
         REVOCATIONS,
+        LIVE,
         WORKSPACES_LEAVE,
     ),
-    workers=(clear_workspaces, sweep_contents, collect_garbage),
+    workers=(clear_workspaces, sweep_contents, collect_garbage, hand_out_events, tend_listeners),
     migrations=Path(__file__).with_name("migrations"),
     tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), **_PLATFORM_TABLES},
     peers=("auth", "registry"),

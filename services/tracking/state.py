@@ -12,6 +12,7 @@ from libs.common.service import Running
 from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.artifacts.opening import open_store
 from services.tracking.known import Known
+from services.tracking.live.hub import Hub
 from services.tracking.model.capabilities import Seal
 from services.tracking.model.usage import Receiving, Seen
 
@@ -22,7 +23,7 @@ class State:
 
     `usage` is what tenants were last seen to have used, `receiving` the parts that come. `seal` makes the capabilities of parts, and
     `composing` holds the uploads that this process puts together. With `exchange` the registry is
-    asked.
+    asked. `live` are those who listen to runs.
     """
 
     artifacts: ArtifactStore
@@ -33,6 +34,7 @@ class State:
     usage: Seen = field(default_factory=Seen)
     receiving: Receiving = field(default_factory=Receiving)
     composing: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+    live: Hub = field(default_factory=Hub)
 
 
 @asynccontextmanager
@@ -44,6 +46,7 @@ async def open_state(running: Running) -> AsyncIterator[State]:
     try:
         yield state
     finally:
+        state.live.end_all("ending")
         # Their clients ask again, and another process puts them together.
         await ended(state.composing.values())
 
