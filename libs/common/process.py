@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import resource
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -24,6 +25,7 @@ DEFAULT_PORTS: Final[Mapping[str, int]] = {
     "tracking": 8702,
     "registry": 8703,
 }
+MOST_FILES: Final = 65_536
 # Allocations before a look at the young, and looks before one at the older and at all.
 COLLECTOR: Final = (10_000, 20, 50)
 _REFUSALS: Final = (SettingsError, RoleRefused, SchemaBehind, FailpointsRefused)
@@ -36,11 +38,19 @@ def run(services: Sequence[Service], env: Mapping[str, str]) -> None:
     error when a setting, a role or the schema forbids to serve.
     """
     open_logs(level=env.get("MAESTRO_LOG_LEVEL", "INFO"))
+    _take_files()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(services, env))
     except _REFUSALS as problem:
         sys.exit(f"maestro: {problem}")
+
+
+def _take_files() -> None:
+    """Open as many connections as the system lets us; what a shell gives is often but 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
 
 
 def _spare_the_collector() -> None:
