@@ -2,8 +2,9 @@
 
 import asyncio
 import gc
+import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -14,7 +15,7 @@ from libs.common.failpoints import FailpointsRefused
 from libs.common.http.remote import remotes
 from libs.common.http.types import ASGIApp
 from libs.common.runner import running, serve
-from libs.common.service import Service
+from libs.common.service import Running, Service
 from libs.common.settings import SettingsError
 from libs.common.telemetry.logs import open_logs
 
@@ -24,6 +25,7 @@ DEFAULT_PORTS: Final[Mapping[str, int]] = {
     "tracking": 8702,
     "registry": 8703,
 }
+MOST_FILES: Final = 65_536
 # Allocations before a look at the young, and looks before one at the older and at all.
 COLLECTOR: Final = (10_000, 20, 50)
 _REFUSALS: Final = (SettingsError, RoleRefused, SchemaBehind, FailpointsRefused)
@@ -36,11 +38,19 @@ def run(services: Sequence[Service], env: Mapping[str, str]) -> None:
     error when a setting, a role or the schema forbids to serve.
     """
     open_logs(level=env.get("MAESTRO_LOG_LEVEL", "INFO"))
+    _take_files()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(services, env))
     except _REFUSALS as problem:
         sys.exit(f"maestro: {problem}")
+
+
+def _take_files() -> None:
+    """Open as many connections as the system lets us; what a shell gives is often but 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = MOST_FILES if most == resource.RLIM_INFINITY else min(most, MOST_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
 
 
 def _spare_the_collector() -> None:
@@ -53,6 +63,11 @@ def _spare_the_collector() -> None:
     gc.set_threshold(*COLLECTOR)
 
 
+def _end(served: Iterable[Running]) -> None:
+    for value in served:
+        value.ending.set()
+
+
 async def _serve(services: Sequence[Service], env: Mapping[str, str]) -> None:
     here = {service.name for service in services}
     urls = {
@@ -62,9 +77,11 @@ async def _serve(services: Sequence[Service], env: Mapping[str, str]) -> None:
     }
     async with AsyncExitStack() as stack:
         apps: dict[str, ASGIApp] = dict(await stack.enter_async_context(remotes(urls)))
+        served: list[Running] = []
         for service in services:
             value, app = await stack.enter_async_context(running(service, env, apps))
             apps[service.name] = app
+            served.append(value)
         _spare_the_collector()
         front = services[-1].name
         await serve(
@@ -72,4 +89,5 @@ async def _serve(services: Sequence[Service], env: Mapping[str, str]) -> None:
             host=env.get(f"{front}_host".upper(), "127.0.0.1"),
             port=int(env.get(f"{front}_port".upper(), DEFAULT_PORTS[front])),
             drain_seconds=value.common.drain_seconds,
+            ending=lambda: _end(served),
         )

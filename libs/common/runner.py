@@ -6,6 +6,7 @@ difference is who lists it.
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -19,6 +20,7 @@ from libs.common.access.authority import Authority
 from libs.common.background import Job, background
 from libs.common.bus.broadcast import Broadcast
 from libs.common.bus.link import Broker, Producer, open_producer
+from libs.common.bus.tail import Tail
 from libs.common.bus.work import Work
 from libs.common.database.guard import check
 from libs.common.database.pool import open_database
@@ -35,6 +37,10 @@ from libs.common.telemetry.tracing import open_tracing
 
 JWKS_PATH: Final = "/.well-known/jwks.json"
 _log = logger(__name__)
+
+
+def _nobody() -> None:
+    return
 
 
 @asynccontextmanager
@@ -88,8 +94,31 @@ async def running(
         value.ready = False
 
 
-async def serve(app: ASGIApp, *, host: str, port: int, drain_seconds: float) -> None:
-    """Answer HTTP until SIGTERM or SIGINT; open requests then get `drain_seconds` to end."""
+class _Server(uvicorn.Server):
+    """A server that says when it begins to end, before it waits for what is under way."""
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say so; answers that would never end by themselves end now."""
+        self._ending()
+        await super().shutdown(sockets)
+
+
+async def serve(
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    drain_seconds: float,
+    ending: Callable[[], None] = _nobody,
+) -> None:
+    """Answer HTTP until SIGTERM or SIGINT; open requests then get `drain_seconds` to end.
+
+    `ending` is called first, for what would not end by itself.
+    """
     config = uvicorn.Config(
         app,
         host=host,
@@ -107,7 +136,7 @@ async def serve(app: ASGIApp, *, host: str, port: int, drain_seconds: float) -> 
         backlog=4096,
     )
     with _signals_answered():
-        await uvicorn.Server(config).serve()
+        await _Server(config, ending).serve()
 
 
 @contextmanager
@@ -166,6 +195,10 @@ def _jobs(value: Running, broker: Broker, producer: Producer) -> dict[str, Job]:
     for subscription in service.subscriptions:
         if subscription.kind == "work":
             jobs[subscription.name] = Work(value, subscription, broker, producer).run
+        elif subscription.kind == "tail":
+            tail = Tail(value.name, subscription, broker)
+            value.tails[subscription.name] = tail
+            jobs[subscription.name] = tail.run
         else:
             jobs[subscription.name] = Broadcast(value, subscription, broker).run
     for worker in service.workers:
@@ -188,7 +221,3 @@ def _keys_of(peers: Mapping[str, ASGIApp]) -> Callable[[], Awaitable[dict[str, A
 def _speaks(service: Service) -> bool:
     # The broker lets nobody produce who may write no topic; a listener keeps dead letters too.
     return bool(service.publishes) or any(s.kind == "work" for s in service.subscriptions)
-
-
-def _nobody() -> None:
-    return

@@ -1,9 +1,10 @@
 """A service as a value: what it serves, says, hears and owns, on one page of its own."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -20,6 +21,8 @@ from libs.common.telemetry.tracing import Tracing
 
 # By topic, the keys of what facts are about.
 Told = Mapping[str, Sequence[str]]
+# A topic and one of its partitions.
+Place = tuple[str, int]
 WorkHandler = Callable[[UnitOfWork, Event], Awaitable[None]]
 BroadcastHandler = Callable[["Running", Event], Awaitable[None]]
 
@@ -32,19 +35,41 @@ class Subscription:
     handlers get a unit of work whose transaction holds the inbox row. *broadcast*: every process
     hears everything from now on; the handlers get the running service. `any_fact` takes the facts
     that `handlers` does not name; others are passed over. `connected` runs at every (re)connect of
-    a broadcast, because what was said meanwhile was missed.
+    a broadcast, because what was said meanwhile was missed. *tail*: topics that are read only while
+    somebody listens; `Running.tails` holds what reads them, and no handler is called.
     """
 
     name: str
     topics: tuple[Topic, ...]
     handlers: Mapping[type[msgspec.Struct], Any] = field(default_factory=dict)
     any_fact: Any = None
-    kind: Literal["work", "broadcast"] = "work"
+    kind: Literal["work", "broadcast", "tail"] = "work"
     connected: Callable[["Running"], Awaitable[None]] | None = None
 
     def handler_of(self, fact: type[msgspec.Struct]) -> Any:
         """The handler of a fact class, None when this subscription passes it over."""
         return self.handlers.get(fact, self.any_fact)
+
+
+class Tail(Protocol):
+    """Reads topics from their ends for as long as it is `wanted`; see libs/common/bus/tail."""
+
+    wanted: asyncio.Event
+    positions: dict[Place, int]
+    wants: Callable[[bytes], bool]
+    hears: Callable[[Place, int, Event], None]
+    lost: Callable[[], None]
+
+    async def begun(self, seconds: float) -> bool:
+        """Whether it reads, for which it is waited so long."""
+
+    def place_of(self, topic: Topic, key: bytes) -> Place:
+        """Where the messages of a key are; only once it has begun."""
+
+    async def read_back(
+        self, spans: Mapping[Place, tuple[int, int]], wants: Callable[[bytes], bool]
+    ) -> list[tuple[Place, int, Event]] | None:
+        """What was said before, by place and offset; None where that is not there any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +117,8 @@ class Running:
     """A service that runs: what its handlers, consumers and workers work with.
 
     `settings` is the service's own settings value. `state` is what the service's `opens` context
-    manager gave: clients and caches that live as long as the service.
+    manager gave: clients and caches that live as long as the service. `tails` are the
+    subscriptions of that kind by name. `ending` is set when the process has been asked to end.
     """
 
     service: Service
@@ -108,6 +134,8 @@ class Running:
     wake: Callable[[], None]
     state: Any = None
     ready: bool = False
+    tails: dict[str, Tail] = field(default_factory=dict)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def name(self) -> str:

@@ -1,5 +1,6 @@
 """The gateway's ASGI app: credential, principal, route, stream; no JSON on the way."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,18 +18,19 @@ from libs.common.telemetry.logs import log_tenant
 from libs.common.workspaces import check_name
 from services.gateway.addresses import Networks, client_address, inside, url_as_asked
 from services.gateway.credentials import Presented, of_session, presented
-from services.gateway.exchange import Passport
 from services.gateway.forwarding import forward
 from services.gateway.limits.bodies import Recognised, within_plan
 from services.gateway.limits.limits import Limits, Over
 from services.gateway.limits.needs import Needs
+from services.gateway.listeners import LastWord, Listeners
+from services.gateway.open_requests import OpenRequest
 from services.gateway.pages import sign_in
 from services.gateway.pages.files import STATIC, Files, files_in
 from services.gateway.pages.policy import APPLICATION
 from services.gateway.pages.sign_in import SignIn
 from services.gateway.principals import Principals
 from services.gateway.readiness import readiness
-from services.gateway.routes import UPSTREAMS, climbs, route_of, work_of
+from services.gateway.routes import LIVE, UPSTREAMS, Route, climbs, route_of, work_of
 from services.gateway.sessions import insist_own_page, place_of, session_in
 from services.gateway.settings import Settings
 
@@ -48,6 +50,8 @@ class Gateway:
     proxies: Networks
     files: Files
     sign_in: SignIn
+    listeners: Listeners
+    ending: asyncio.Event
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; refusals are raised and become answers in the manners around."""
@@ -60,7 +64,8 @@ class Gateway:
         scope["route_name"] = route.kind
         if climbs(path):
             raise invalid("Invalid path")
-        passport = None if route.public else await self._passport(scope)
+        given = None if route.public else self._given(scope)
+        passport = None if given is None else await self.principals.passport(given)
         if passport is not None:
             log_tenant(passport.tenant_no)
         work = work_of(route, scope["method"], path)
@@ -72,19 +77,47 @@ class Gateway:
         with self.principals.open_requests.entered(passport) as request:
             await self._let_in(needs, body, scope)
             try:
-                await forward(
-                    route.upstream,
-                    self._upstream(route.upstream),
-                    scope,
-                    body,
-                    send,
-                    principal=None if passport is None else passport.principals[route.upstream],
-                    silence_seconds=self.settings.upstream_seconds,
-                    request=request,
-                    public_url=self._public_url(scope) if route.gives_urls else "",
-                )
+                if given is not None and work is LIVE:
+                    await self._listen(route, scope, body, send, request, given)
+                else:
+                    await self._forward(route, scope, body, send, request)
             finally:
                 self.limits.leave(needs)
+
+    async def _forward(
+        self, route: Route, scope: Scope, body: Receive, send: Send, request: OpenRequest
+    ) -> None:
+        passport = request.passport
+        await forward(
+            route.upstream,
+            self._upstream(route.upstream),
+            scope,
+            body,
+            send,
+            principal=None if passport is None else passport.principals[route.upstream],
+            silence_seconds=self.settings.upstream_seconds,
+            request=request,
+            public_url=self._public_url(scope) if route.gives_urls else "",
+        )
+
+    async def _listen(
+        self,
+        route: Route,
+        scope: Scope,
+        body: Receive,
+        send: Send,
+        request: OpenRequest,
+        given: Presented,
+    ) -> None:
+        scope["route_name"] = "live"
+        out = LastWord(send)
+        with self.listeners.entered(request, given):
+            try:
+                await self._forward(route, scope, body, out, request)
+            except Refusal:
+                if not out.begun or not self.ending.is_set():
+                    raise
+                await out.goodbye()
 
     async def _let_in(self, needs: Needs, body: Receive, scope: Scope) -> None:
         try:
@@ -104,14 +137,14 @@ class Gateway:
             raise unavailable(f"The {name} service has not started; try again.")
         return app
 
-    async def _passport(self, scope: Scope) -> Passport:
+    def _given(self, scope: Scope) -> Presented:
         given = self._presented(scope)
         workspace = header(scope["headers"], _WORKSPACE_HEADER)
         if workspace is not None and workspace.strip():
             name = workspace.strip().decode("latin-1")
             check_name(name)
             given = replace(given, workspace=name)
-        return await self.principals.passport(given)
+        return given
 
     def _presented(self, scope: Scope) -> Presented:
         headers = scope["headers"]
@@ -151,7 +184,7 @@ class Gateway:
             return await self.files.answer(request, path.removeprefix(STATIC))
         if self.files.found:
             try:
-                await self._passport(scope)
+                await self.principals.passport(self._given(scope))
             except Refusal as refusal:
                 if refusal.status != 401:
                     raise
@@ -185,6 +218,8 @@ def api(running: Running) -> ASGIApp:
             proxies=proxies,
             secret=running.common.auth_client_secret,
         ),
+        listeners=running.state.listeners,
+        ending=running.ending,
     )
     limits = SurfaceLimits(
         hosts=_listed(running.shared.allowed_hosts), origins=_listed(running.shared.allowed_origins)

@@ -10,7 +10,7 @@ from typing import Final, Literal, NamedTuple
 
 _DEPTH: Final = 4
 
-RouteClass = Literal["read", "write", "search", "artifact"]
+RouteClass = Literal["read", "write", "search", "artifact", "live"]
 
 
 class Work(NamedTuple):
@@ -118,6 +118,7 @@ READ: Final = Work("read")
 WRITE: Final = Work("write")
 SEARCH: Final = Work("search")
 ARTIFACT: Final = Work("artifact")
+LIVE: Final = Work("live")
 RUNNING: Final = Work("write", of_a_running_run=True)
 _SEARCHES: Final = frozenset(
     {
@@ -128,6 +129,7 @@ _SEARCHES: Final = frozenset(
 _READS_BY_POST: Final = frozenset(
     {"get-latest-versions", "graphql", "metrics", "gateway-proxy", "ui-telemetry"}
 )
+_LISTENED_TO: Final = frozenset({"runs", "experiments"})
 # What a training does while it runs: these are delayed before they are refused.
 _OF_A_RUNNING_RUN: Final = frozenset(
     {
@@ -144,6 +146,8 @@ def work_of(route: Route, method: str, path: str) -> Work:
     last = path[path.rfind("/") + 1 :]
     if last in _SEARCHES:
         return SEARCH
+    if last == "events" and method == "GET" and route.kind in _LISTENED_TO:
+        return LIVE
     if method in {"GET", "HEAD"} or last in _READS_BY_POST:
         return READ
     if route.kind == "runs" and last in _OF_A_RUNNING_RUN:

@@ -16,12 +16,13 @@ from services.gateway.consumers import REVOCATIONS
 from services.gateway.exchange import Exchange
 from services.gateway.limits.limits import Limits
 from services.gateway.limits.shared import SharedWindows
+from services.gateway.listeners import Listeners
 from services.gateway.principals import Principals
 from services.gateway.routes import UPSTREAMS
 from services.gateway.settings import Settings
 from services.gateway.shared_cache import ANSWER_SECONDS, SharedCache
 from services.gateway.state import State
-from services.gateway.workers import confirm_revocations
+from services.gateway.workers import confirm_revocations, look_at_listeners
 
 
 @asynccontextmanager
@@ -34,7 +35,7 @@ async def opens(running: Running) -> AsyncIterator[State]:
     limits = Limits(shared, running.settings)
     try:
         await shared.open()
-        yield State(principals, limits)
+        yield State(principals, limits, Listeners(principals.passport))
     finally:
         await limits.close()
         await principals.close()
@@ -59,7 +60,7 @@ SERVICE: Final = Service(
     settings=Settings,
     api=api,
     subscriptions=(REVOCATIONS,),
-    workers=(confirm_revocations,),
+    workers=(confirm_revocations, look_at_listeners),
     peers=UPSTREAMS,
     opens=opens,
 )

@@ -1,8 +1,9 @@
-"""What a running gateway holds: the principals in use, and what tenants may use at once."""
+"""What a running gateway holds: the principals in use, what tenants may use at once, who listens."""
 
 from dataclasses import dataclass
 
 from services.gateway.limits.limits import Limits
+from services.gateway.listeners import Listeners
 from services.gateway.principals import Principals
 
 
@@ -12,3 +13,4 @@ class State:
 
     principals: Principals
     limits: Limits
+    listeners: Listeners

@@ -10,12 +10,13 @@ from typing import Final
 
 from libs.common.contracts import registry
 from libs.common.contracts.auth import TENANTS, TOKENS, USERS, PasswordChanged, TokenRevoked
-from libs.common.contracts.tracking import EXPERIMENTS, ExperimentChanged
+from libs.common.contracts.tracking import EXPERIMENTS, RUN_METRICS, RUNS, ExperimentChanged
 from libs.common.events.envelope import Event
 from libs.common.events.outbox import UnitOfWork
 from libs.common.service import Running, Subscription
 from services.tracking.commands.logged_models import keep_versions_tag
 from services.tracking.known import Governing
+from services.tracking.live import hub
 from services.tracking.model.logged_models import known_uuid
 from services.tracking.model.runs import known_run_uuids
 from services.tracking.state import state_of
@@ -154,3 +155,6 @@ EXPERIMENT_CHANGES: Final = Subscription(
     kind="broadcast",
     connected=forget_experiments,
 )
+
+# Our own facts, read by every process in which somebody listens to runs.
+LIVE: Final = Subscription(name=hub.NAME, topics=(RUN_METRICS, RUNS), kind="tail")

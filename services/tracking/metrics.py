@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge, Histogram
 
 FREED_OBJECTS: Final = Counter(
     "maestro_artifact_objects_freed_total",
@@ -34,3 +34,14 @@ _RUNS_FOUND: Final = Counter(
 RUNS_FOUND: Final = {
     source: _RUNS_FOUND.labels(source) for source in ("memory", "redis", "database", "unkept")
 }
+LISTENERS: Final = Gauge("maestro_live_listeners", "Streams of live events that are open here.")
+LISTENERS_ENDED: Final = Counter(
+    "maestro_live_listeners_ended_total",
+    "Streams of live events that ended, by reason: left, slow, refused, removed, lost, time, ending.",
+    ("reason",),
+)
+LIVE_DELAY: Final = Histogram(
+    "maestro_live_delay_seconds",
+    "Seconds from a fact's record to its being heard for those who listen.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 5),
+)

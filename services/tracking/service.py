@@ -12,6 +12,7 @@ from services.tracking.api import api
 from services.tracking.cache import outdate
 from services.tracking.consumers import (
     EXPERIMENT_CHANGES,
+    LIVE,
     MODEL_VERSIONS,
     PLANS,
     REVOCATIONS,
@@ -24,7 +25,13 @@ from services.tracking.queries.snapshots import (
 )
 from services.tracking.settings import Settings
 from services.tracking.state import open_state
-from services.tracking.workers import clear_workspaces, collect_garbage, sweep_contents
+from services.tracking.workers import (
+    clear_workspaces,
+    collect_garbage,
+    hand_out_events,
+    sweep_contents,
+    tend_listeners,
+)
 
 _TENANT_TABLES: Final = (
     *("experiment_counters", "experiments", "experiment_tags", "runs", "params", "run_tags"),
@@ -54,9 +61,10 @@ SERVICE: Final = Service(
         EXPERIMENT_CHANGES,
         PLANS,
         REVOCATIONS,
+        LIVE,
         WORKSPACES_LEAVE,
     ),
-    workers=(clear_workspaces, sweep_contents, collect_garbage),
+    workers=(clear_workspaces, sweep_contents, collect_garbage, hand_out_events, tend_listeners),
     migrations=Path(__file__).with_name("migrations"),
     tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), **_PLATFORM_TABLES},
     peers=("auth", "registry"),

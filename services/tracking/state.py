@@ -17,6 +17,7 @@ from services.tracking.kept.link import Link
 from services.tracking.kept.runs import Runs
 from services.tracking.kept.sealing import RunSeal
 from services.tracking.known import Known
+from services.tracking.live.hub import Hub
 from services.tracking.model.capabilities import Seal
 from services.tracking.model.usage import Receiving, Seen
 from services.tracking.settings import Settings
@@ -30,7 +31,7 @@ class State:
     `usage` is what tenants were last seen to have used, `receiving` the parts that come. `seal` makes the capabilities of parts, and
     `composing` holds the uploads that this process puts together. With `exchange` the registry is
     asked. What runs log, and new runs, are committed in groups. `runs` is what is kept of how runs
-    are shown.
+    are shown, `live` are those who listen to them.
     """
 
     artifacts: ArtifactStore
@@ -44,6 +45,7 @@ class State:
     usage: Seen = field(default_factory=Seen)
     receiving: Receiving = field(default_factory=Receiving)
     composing: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+    live: Hub = field(default_factory=Hub)
 
 
 @asynccontextmanager
@@ -69,6 +71,7 @@ async def open_state(running: Running) -> AsyncIterator[State]:
                 await state.logged.close()
                 await state.created.close()
     finally:
+        state.live.end_all("ending")
         # Their clients ask again, and another process puts them together.
         await ended(state.composing.values())
 

@@ -1,5 +1,5 @@
 """Background work of tracking: deleted workspaces are cleared, contents that nobody holds freed,
-and what is past its time removed.
+what is past its time removed, and live events handed out.
 """
 
 import asyncio
@@ -15,10 +15,12 @@ from services.tracking.commands.contents import free_contents
 from services.tracking.commands.workspaces import cleared, sweep
 from services.tracking.model.retention import Scope
 from services.tracking.queries.retention import tenants
+from services.tracking.state import state_of
 from services.tracking.store.condemned import leads
 
 SWEEP_SECONDS: Final = 180.0
 COLLECT_SECONDS: Final = 300.0
+TEND_SECONDS: Final = 1.0
 # Of one tenant, so that a long backlog does not keep the others waiting.
 STEP_SECONDS: Final = 20.0
 COLLECTOR: Final = "maestro-collector"
@@ -53,6 +55,25 @@ async def collect_garbage(running: Running) -> None:
                     await _collect_all(running)
         except Refusal as problem:
             _log.warning("garbage_not_collected", error=problem.message)
+
+
+async def hand_out_events(running: Running) -> None:
+    """Hand what is committed to runs to those who listen to them; forever."""
+    await state_of(running).live.run(running)
+
+
+async def tend_listeners(running: Running) -> None:
+    """Look after those who listen, and send them away when the process is to end; forever."""
+    live = state_of(running).live
+    while True:
+        try:
+            async with asyncio.timeout(TEND_SECONDS):
+                await running.ending.wait()
+        except TimeoutError:
+            await live.tend()
+        else:
+            live.end_all("ending")
+            await asyncio.sleep(TEND_SECONDS)
 
 
 async def _collect_all(running: Running) -> None:

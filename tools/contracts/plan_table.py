@@ -17,6 +17,7 @@ _MEANING: Final = {
     "search_rps": "searches/s",
     "artifact_rps": "transfers of artifacts/s",
     "concurrent": "requests at the same time",
+    "listeners": "streams of live events at the same time",
     "body_bytes": "one request's body",
     "storage_bytes": "artifacts",
     "runs": "new runs a day",

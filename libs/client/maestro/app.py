@@ -18,6 +18,7 @@ from maestro.commands import (
     service_accounts,
     tenants,
     tokens,
+    watch,
     workspaces,
 )
 from maestro.output import Output
@@ -63,6 +64,7 @@ def application(env: Mapping[str, str]) -> typer.Typer:
 
     login.add_to(app)
     garbage.add_to(app)
+    watch.add_to(app)
     for module, name, text in GROUPS:
         group = typer.Typer(help=text, no_args_is_help=True)
         module.add_to(group)

@@ -9,6 +9,8 @@ import requests
 
 API: Final = "/api/maestro/v1"
 SECONDS: Final = 30.0
+# A stream says something every ten seconds.
+QUIET_SECONDS: Final = 35.0
 
 
 class Refused(Exception):
@@ -70,6 +72,28 @@ class Connection:
             raise Refused(f"No platform answers at {self.url}: {problem}", 0) from None
         if answer.ok:
             return answer.json() if answer.content else {}
+        raise Refused(_said(answer), answer.status_code)
+
+    def stream(self, path: str, last_event_id: str = "") -> requests.Response:
+        """A stream of events below the platform's own API, going on after an event.
+
+        Raises Refused. Where nothing is said, not even that all is well, reading it fails.
+        """
+        headers = {**self._headers(), "Accept": "text/event-stream"}
+        if last_event_id:
+            headers["Last-Event-ID"] = last_event_id
+        try:
+            answer = requests.get(
+                self.url.rstrip("/") + API + path,
+                headers=headers,
+                auth=self._authorized,
+                stream=True,
+                timeout=(SECONDS, QUIET_SECONDS),
+            )
+        except requests.RequestException as problem:
+            raise Refused(f"No platform answers at {self.url}: {problem}", 0) from None
+        if answer.ok:
+            return answer
         raise Refused(_said(answer), answer.status_code)
 
     def _headers(self) -> dict[str, str]:

@@ -52,6 +52,15 @@ class Output:
         if not self._json:
             self._out.print(Text(sentence))
 
+    @property
+    def as_json(self) -> bool:
+        """Whether programs read it."""
+        return self._json
+
+    def line(self, value: object) -> None:
+        """One line of JSON, at once."""
+        print(json.dumps(value, separators=(",", ":")), flush=True)
+
     def _print_json(self, value: object) -> None:
         self._out.print_json(json.dumps(value))
 

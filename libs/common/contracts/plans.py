@@ -11,8 +11,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What a tenant on this plan may use; 0 means no limit.
 
     Rates are requests per second: of the whole tenant, of one principal, and of the tenant by
-    route class. `concurrent` bounds its requests under way, `body_bytes` one request's body,
-    `storage_bytes` its artifacts, `runs` the new runs of a day. `token_days` is the longest life of
+    route class. `concurrent` bounds its requests under way, `listeners` its open streams of live
+    events, which are not counted among those, `body_bytes` one request's body, `storage_bytes` its artifacts, `runs` the new runs of a day. `token_days` is the longest life of
     a token and never 0: every token ends.
     """
 
@@ -24,6 +24,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     search_rps: int
     artifact_rps: int
     concurrent: int
+    listeners: int
     body_bytes: int
     storage_bytes: int
     runs: int
@@ -45,6 +46,7 @@ _ALL: Final = (
         search_rps=10,
         artifact_rps=20,
         concurrent=32,
+        listeners=20,
         body_bytes=256 * _MIB,
         storage_bytes=5 * _GIB,
         runs=500,
@@ -61,6 +63,7 @@ _ALL: Final = (
         search_rps=100,
         artifact_rps=200,
         concurrent=256,
+        listeners=200,
         body_bytes=5 * _GIB,
         storage_bytes=500 * _GIB,
         runs=20_000,
@@ -77,6 +80,7 @@ _ALL: Final = (
         search_rps=1_000,
         artifact_rps=2_000,
         concurrent=1_024,
+        listeners=2_000,
         body_bytes=50 * _GIB,
         storage_bytes=10_240 * _GIB,
         runs=200_000,
@@ -93,6 +97,7 @@ _ALL: Final = (
         search_rps=0,
         artifact_rps=0,
         concurrent=0,
+        listeners=0,
         body_bytes=0,
         storage_bytes=0,
         runs=0,

@@ -210,13 +210,15 @@ class LoggedModelSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 class MetricsLogged(msgspec.Struct, frozen=True, kw_only=True):
     """Points arrived for a run: which keys, the last step of each, and how many points.
 
-    Telemetry, not state: `version` is 0 and nothing is rebuilt from it.
+    `values` are the points where they are few, else empty, as (key, value, timestamp, step) with
+    "NaN" for not-a-number. Telemetry: `version` is 0 and nothing is rebuilt from it.
     """
 
     run_id: str
     steps: dict[str, int]
     points: int
     version: int = 0
+    values: list[tuple[str, float | str, int, int]] = []
 
 
 class WorkspaceCleared(msgspec.Struct, frozen=True, kw_only=True):

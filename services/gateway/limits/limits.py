@@ -10,7 +10,7 @@ from services.gateway.exchange import Passport
 from services.gateway.limits.bodies import Recognised
 from services.gateway.limits.book import Book
 from services.gateway.limits.brake import Brake
-from services.gateway.limits.needs import CONCURRENT, Blocked, Directory, Needs
+from services.gateway.limits.needs import CONCURRENT, LISTENERS, Blocked, Directory, Needs
 from services.gateway.limits.room import Room
 from services.gateway.limits.shared import SharedWindows
 from services.gateway.metrics import LIMITED
@@ -80,8 +80,8 @@ class Limits:
 
     def leave(self, needs: Needs) -> None:
         """A request that was let in is over."""
-        if needs.places:
-            needs.tenant.open -= 1
+        needs.take_place(-1)
+        if needs.places and not needs.listens:
             self._room.left(needs.tenant)
 
     async def close(self) -> None:
@@ -98,13 +98,12 @@ class Limits:
                 return Blocked(closed, closed.tier, closed.limit, closed.closed_until)
             if needs.full():
                 return self._full(needs)
-        if needs.places:
-            needs.tenant.open += 1
+        needs.take_place()
         return None
 
     def _full(self, needs: Needs) -> Blocked:
         at = self._book.clock() + _PLACE_SECONDS
-        return Blocked(needs.tenant, CONCURRENT, needs.places, at)
+        return Blocked(needs.tenant, needs.kind_of_places, needs.places, at)
 
 
 class Over(Refusal):
@@ -124,6 +123,11 @@ def _refused(needs: Needs, blocked: Blocked, seconds: int) -> Over:
     elif blocked.tier == CONCURRENT:
         what = (
             f"the plan {plan!r} allows this tenant {blocked.limit} requests at the same time here"
+        )
+    elif blocked.tier == LISTENERS:
+        what = (
+            f"the plan {plan!r} allows this tenant {blocked.limit} streams of live events at the"
+            " same time here; end one that nobody looks at"
         )
     else:
         what = f"the plan {plan!r} allows {_WHOSE[blocked.tier]} {blocked.limit} requests a second"

@@ -42,7 +42,7 @@ class Line:
         """What those who wait are waiting for, where this request needs it too."""
         if not self.blocked:
             return None
-        if needs.tenant in self.blocked:
+        if needs.tenant in self.blocked and not needs.listens:
             return self.blocked[needs.tenant]
         for lease in needs.leases:
             if lease in self.blocked:

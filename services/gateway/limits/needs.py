@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 
 MOST_REMEMBERED: Final = 50_000
 CONCURRENT: Final = "concurrent"
+LISTENERS: Final = "listeners"
 _SECONDS: Final = f"w={WINDOW_SECONDS:.0f}"
 
 Headers = list[tuple[bytes, bytes]]
 
 
 class Tenant:
-    """A tenant's requests here: those under way, the line of those that wait, the refusals."""
+    """A tenant's requests here: those under way and those that listen to live events, the line of
+    those that wait, the refusals.
+    """
 
-    __slots__ = ("line", "open", "refusals")
+    __slots__ = ("line", "listening", "open", "refusals")
 
     def __init__(self) -> None:
         self.open = 0
+        self.listening = 0
         self.line: Line | None = None
         self.refusals: Window | None = None
 
@@ -42,23 +46,50 @@ class Blocked(NamedTuple):
 
 
 class Needs:
-    """`leases` and, where `places` is not 0, one of so many places of the tenant."""
+    """`leases` and, where `places` is not 0, one of so many places of the tenant.
 
-    __slots__ = ("_policy", "leases", "places", "plan", "subject", "tenant")
+    What `listens` stays for hours, and has places of its own.
+    """
+
+    __slots__ = ("_policy", "leases", "listens", "places", "plan", "subject", "tenant")
 
     def __init__(
-        self, tenant: Tenant, subject: str, plan: Plan, leases: tuple[Lease, ...], places: int
+        self,
+        tenant: Tenant,
+        subject: str,
+        plan: Plan,
+        leases: tuple[Lease, ...],
+        places: int,
+        *,
+        listens: bool = False,
     ) -> None:
         self.tenant = tenant
         self.subject = subject
         self.plan = plan
         self.leases = leases
         self.places = places
-        self._policy = _policy(leases, places)
+        self.listens = listens
+        self._policy = _policy(leases, places, self.kind_of_places)
+
+    @property
+    def kind_of_places(self) -> str:
+        """The name of the limit that the places are."""
+        return LISTENERS if self.listens else CONCURRENT
+
+    def taken(self) -> int:
+        """How many places are taken."""
+        return self.tenant.listening if self.listens else self.tenant.open
 
     def full(self) -> bool:
         """Whether all places are taken."""
-        return 0 < self.places <= self.tenant.open
+        return 0 < self.places <= self.taken()
+
+    def take_place(self, number: int = 1) -> None:
+        """Take a place where they are counted; -1 gives one back."""
+        if self.listens:
+            self.tenant.listening += number
+        elif self.places:
+            self.tenant.open += number
 
     def headers(self, blocked: Blocked | None = None) -> Headers:
         """RateLimit-Policy with all that holds, RateLimit with what is nearest to its end."""
@@ -75,7 +106,7 @@ class Needs:
                     least, ratio = lease, share
             state = f'"{least.tier}";r={least.left + least.free};t=1'
         else:
-            state = f'"{CONCURRENT}";r={max(0, self.places - self.tenant.open)}'
+            state = f'"{self.kind_of_places}";r={max(0, self.places - self.taken())}'
         return [(b"ratelimit-policy", self._policy), (b"ratelimit", state.encode())]
 
 
@@ -102,9 +133,13 @@ class Directory:
                 self._forget()
             plan = self._plans.get(passport.plan) or self._plans[DEFAULT_PLAN]
             leases = self._leases(passport, plan, kind)
-            places = math.ceil(plan.concurrent / self._replicas)
+            listens = kind == "live"
+            most = plan.listeners if listens else plan.concurrent
+            places = math.ceil(most / self._replicas)
             tenant = self._tenant(passport.tenant_no)
-            found = self._found[key] = Needs(tenant, passport.subject, plan, leases, places)
+            found = self._found[key] = Needs(
+                tenant, passport.subject, plan, leases, places, listens=listens
+            )
         return found
 
     def public(self) -> Needs:
@@ -122,6 +157,9 @@ class Directory:
             "search": plan.search_rps,
             "artifact": plan.artifact_rps,
         }
+        if kind == "live":
+            # To begin to listen is a read.
+            kind = "read"
         tiers = (
             (f"{start}:tenant", "tenant", plan.tenant_rps),
             (f"{start}:principal:{passport.subject}", "principal", plan.principal_rps),
@@ -145,12 +183,12 @@ class Directory:
         self._tenants = {
             number: tenant
             for number, tenant in self._tenants.items()
-            if tenant.open or tenant.line is not None
+            if tenant.open or tenant.listening or tenant.line is not None
         }
 
 
-def _policy(leases: tuple[Lease, ...], places: int) -> bytes:
+def _policy(leases: tuple[Lease, ...], places: int, kind_of_places: str) -> bytes:
     items = [f'"{lease.tier}";q={lease.limit};{_SECONDS}' for lease in leases]
     if places:
-        items.append(f'"{CONCURRENT}";q={places};qu="concurrent-requests"')
+        items.append(f'"{kind_of_places}";q={places};qu="concurrent-requests"')
     return ", ".join(items).encode()

@@ -3,7 +3,7 @@
 Texts that clients wrote are cut in facts: a fact must fit a message whatever was logged.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from libs.common.contracts import tracking as contract
@@ -14,6 +14,8 @@ from services.tracking.model.runs import Run
 
 _ENTRIES: Final = 1_000
 _LENGTH: Final = 500
+# So many points are told with their values; of more only which keys and how many.
+MOST_VALUES: Final = 100
 
 
 def brief(texts: Mapping[str, str]) -> dict[str, str]:
@@ -76,15 +78,20 @@ def model_changed(model: LoggedModel, tags: Mapping[str, str]) -> contract.Logge
     )
 
 
-def metrics_logged(run_id: str, points: Iterable[Point]) -> contract.MetricsLogged:
-    """Which metrics got points in one request, and the last step of each."""
+def metrics_logged(run_id: str, points: Sequence[Point]) -> contract.MetricsLogged:
+    """Which metrics got points, the last step of each, and the points where they are few."""
     steps: dict[str, int] = {}
-    count = 0
     for point in points:
-        count += 1
         if point.step >= steps.get(point.key, point.step):
             steps[point.key] = point.step
-    return contract.MetricsLogged(run_id=run_id, steps=steps, points=count)
+    few = points if len(points) <= MOST_VALUES else ()
+    values = [(point.key, _wire(point.value), point.time, point.step) for point in few]
+    return contract.MetricsLogged(run_id=run_id, steps=steps, points=len(points), values=values)
+
+
+def _wire(value: float) -> float | str:
+    # Not-a-number alone differs from itself.
+    return value if value == value else "NaN"  # noqa: PLR0124
 
 
 def details_logged(

@@ -258,6 +258,9 @@ OWNERS: Final[dict[str, Ask]] = {
         "act", f"{OURS}/experiments/<experiment>/retention", body={"deleted_days": 9}
     ),
     "delete_retention": Ask("act", f"{OURS}/experiments/<experiment>/retention"),
+    # They would not end by themselves.
+    "listen_to_run": Ask("read", f"{OURS}/runs/<run>/events", "seconds=0"),
+    "listen_to_experiment": Ask("read", f"{OURS}/experiments/<experiment>/events", "seconds=0"),
     "show_garbage": Ask("own", f"{OURS}/garbage"),
     "collect_garbage": Ask("own", f"{OURS}/garbage/collect", body={}),
     "fork_run": Ask("act", f"{OURS}/runs/<run>/fork", body={"step": 0}),

@@ -1,0 +1,96 @@
+"""A channel: all who listen to one run or one experiment here, and what was told them lately."""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from libs.common.service import Place
+from services.tracking.live.items import Item, messages
+from services.tracking.live.listener import Listener
+from services.tracking.live.places import Standing
+
+# How long what was told is kept after the last listener has left, who may come back.
+LINGER_SECONDS: Final = 30.0
+LEAST_KEPT: Final = 200
+
+
+class Subject(NamedTuple):
+    """What is listened to: the run, or the whole experiment where there is no run."""
+
+    tenant: str
+    run_id: str
+    experiment_id: int = -1
+
+    @property
+    def key(self) -> bytes:
+        """How the keys of its messages begin."""
+        return f"{self.tenant}/{self.run_id}".encode()
+
+
+def subjects_of(item: Item) -> tuple[Subject, Subject]:
+    """What somebody may listen to who is told of an item."""
+    run = Subject(item.tenant, item.run_id)
+    return run, Subject(item.tenant, "", -1 if item.experiment_id is None else item.experiment_id)
+
+
+class Channel:
+    """Hands each message, encoded once, to all its listeners.
+
+    `floor` is the standing from which on everything that was told is still kept.
+    """
+
+    def __init__(self, subject: Subject, floor: Standing) -> None:
+        self.subject = subject
+        self.floor = floor
+        self.listeners: set[Listener] = set()
+        self._fresh: list[Item] = []
+        self._kept: deque[Item] = deque()
+        self._weight = 0
+        self._left_at = time.monotonic()
+
+    def take(self, item: Item) -> None:
+        """Something was heard, to be told at the next `tell`."""
+        self._fresh.append(item)
+
+    def tell(self, before: Mapping[Place, int], after: Mapping[Place, int], room: int) -> None:
+        """Tell what is fresh, and keep as much as there is `room` for, in points."""
+        fresh, self._fresh = self._fresh, []
+        for message in messages(fresh, self.part(before), self.part(after)):
+            for listener in list(self.listeners):
+                listener.push(message)
+        self._keep(fresh, max(room, LEAST_KEPT))
+        if self.subject.run_id and any(item.removes for item in fresh):
+            for listener in list(self.listeners):
+                listener.end("removed")
+
+    def part(self, standing: Mapping[Place, int]) -> Standing:
+        """Of a standing, what is about this channel."""
+        return {place: standing[place] for place in self.floor}
+
+    def since(self, standing: Mapping[Place, int]) -> list[Item] | None:
+        """What was told after a standing; None where that is not all kept any more."""
+        if any(standing[place] < floor for place, floor in self.floor.items()):
+            return None
+        return [item for item in self._kept if item.offset >= standing[item.place]]
+
+    def joined(self, listener: Listener) -> None:
+        """Somebody listens from now on."""
+        self.listeners.add(listener)
+
+    def left(self, listener: Listener) -> None:
+        """Somebody does not listen any more."""
+        self.listeners.discard(listener)
+        self._left_at = time.monotonic()
+
+    def idle(self, now: float) -> bool:
+        """Whether nobody listens, and nobody is expected back."""
+        return not self.listeners and now - self._left_at > LINGER_SECONDS
+
+    def _keep(self, items: list[Item], room: int) -> None:
+        self._kept.extend(items)
+        self._weight += sum(item.weight for item in items)
+        while self._weight > room:
+            gone = self._kept.popleft()
+            self._weight -= gone.weight
+            self.floor[gone.place] = gone.offset + 1

@@ -1,0 +1,289 @@
+"""The hub: hears the facts about runs that somebody listens to, and hands them to the channels.
+
+What comes alone is handed out at once; what comes fast is handed out ten times a second, so that a
+thousand listeners cost ten messages a second each and not one a point.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final
+
+from libs.common.contracts.tracking import RUN_METRICS, RUNS
+from libs.common.errors import Refusal, unavailable
+from libs.common.events.envelope import Event
+from libs.common.service import Place, Running, Tail
+from libs.common.telemetry.logs import logger
+from services.tracking.live.channel import LINGER_SECONDS, Channel, Subject, subjects_of
+from services.tracking.live.items import Item, item_of
+from services.tracking.live.listener import Listener
+from services.tracking.live.places import Standing
+from services.tracking.metrics import LISTENERS, LIVE_DELAY
+from services.tracking.queries.live import experiments_of, latest_of
+
+NAME: Final = "live"
+PACE_SECONDS: Final = 0.1
+# Of all channels together, in points.
+MOST_KEPT: Final = 200_000
+_MOST_UNTOLD: Final = 50_000
+_MOST_RUNS: Final = 50_000
+_BEGIN_SECONDS: Final = 10.0
+_REACH_SECONDS: Final = 3.0
+_AGAIN_SECONDS: Final = 0.5
+_log = logger(__name__)
+
+
+class Hub:
+    """The channels of this process; `standing` is what was handed out."""
+
+    def __init__(self) -> None:
+        self._tail: Tail | None = None
+        self._channels: dict[Subject, Channel] = {}
+        # By the tenant, as a message's key begins with it.
+        self._experiments: dict[bytes, int] = {}
+        self._keys: dict[bytes, int] = {}
+        self._experiment_of: OrderedDict[tuple[int, str], int] = OrderedDict()
+        self._untold: list[Item] = []
+        self._wanted_at = time.monotonic()
+        self._some = asyncio.Event()
+        self._moved = asyncio.Event()
+        # Counts how often the standing was given up, with all that was heard before.
+        self._begun_anew = 0
+        self.standing: Standing = {}
+
+    async def run(self, running: Running) -> None:
+        """Hand out what is heard; forever."""
+        self._attach(running.tails[NAME])
+        while True:
+            await self._some.wait()
+            began = time.monotonic()
+            self._some.clear()
+            try:
+                await self._hand_out(running)
+            except Refusal as problem:
+                _log.warning("events_wait", error=problem.message)
+                self._some.set()
+                await asyncio.sleep(_AGAIN_SECONDS)
+            await asyncio.sleep(max(0.0, began + PACE_SECONDS - time.monotonic()))
+
+    async def begun(self) -> None:
+        """Wait until what is said is heard here; a refusal 503 where it is not."""
+        if self._tail is None:
+            raise unavailable("Live events are starting; try again.")
+        self._wanted_at = time.monotonic()
+        self._tail.wanted.set()
+        if not await self._tail.begun(_BEGIN_SECONDS):
+            raise unavailable("Live events cannot be heard now; try again.")
+        if not self.standing:
+            self.standing = dict(self._tail.positions)
+
+    async def reaches(self, subject: Subject, standing: Standing) -> bool:
+        """Whether a standing is one of a subject's, and all before it was handed out here.
+
+        For that it is waited a little: another process may be ahead.
+        """
+        if not self.standing or standing.keys() != set(self._places(subject)):
+            return False
+        try:
+            async with asyncio.timeout(_REACH_SECONDS):
+                while any(self.standing[place] < at for place, at in standing.items()):
+                    self._moved.clear()
+                    self._some.set()
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    @contextmanager
+    def listened(self, subject: Subject, listener: Listener) -> Iterator[Channel]:
+        """The channel of a subject, in which the listener hears for as long as the block lasts."""
+        if not self.standing:
+            raise unavailable("Live events have just been interrupted; try again.")
+        channel = self._channels.get(subject)
+        if channel is None:
+            channel = self._opened(subject)
+        channel.joined(listener)
+        LISTENERS.inc()
+        try:
+            yield channel
+        finally:
+            channel.left(listener)
+            LISTENERS.dec()
+
+    async def missed(
+        self, running: Running, channel: Channel, standing: Standing
+    ) -> list[Item] | None:
+        """What was told in a channel after a standing and before now; None where that is gone."""
+        kept = channel.since(standing)
+        if kept is not None:
+            return kept
+        assert self._tail is not None
+        spans = {place: (at, self.standing[place]) for place, at in standing.items()}
+        subject = channel.subject
+        found = await self._tail.read_back(spans, lambda key: key.startswith(subject.key))
+        if found is None:
+            return None
+        items = [item_of(place, offset, event) for place, offset, event in found]
+        told = [item for item in items if item is not None]
+        await self.completed(running, told)
+        return [item for item in told if subject in subjects_of(item)]
+
+    async def completed(self, running: Running, items: list[Item]) -> None:
+        """Read what the facts of some items do not tell: their experiment, and many points."""
+        by_tenant: dict[int, list[Item]] = {}
+        for item in items:
+            self._place(item)
+            if item.unread or item.experiment_id is None:
+                by_tenant.setdefault(item.tenant_no, []).append(item)
+        for tenant_no, lacking in by_tenant.items():
+            await self._read(running, tenant_no, lacking)
+
+    async def tend(self) -> None:
+        """Look after every listener once: whether it may still listen, reads, or waits long."""
+        for channel in list(self._channels.values()):
+            for listener in list(channel.listeners):
+                try:
+                    await listener.insist()
+                except Refusal:
+                    listener.end("refused")
+        now = time.monotonic()
+        for subject, channel in list(self._channels.items()):
+            for listener in list(channel.listeners):
+                listener.look(now, channel.part(self.standing))
+            if channel.idle(now):
+                self._close(subject)
+        if not self._channels and now - self._wanted_at > LINGER_SECONDS:
+            self._rest()
+        # So that where listeners stand moves on, also where there is nothing to tell them.
+        self._some.set()
+
+    def end_all(self, reason: str) -> None:
+        """Send everybody away, to come back elsewhere or later."""
+        for channel in self._channels.values():
+            for listener in list(channel.listeners):
+                listener.end(reason)
+
+    def _rest(self) -> None:
+        """Nobody listens: nothing is read until somebody does."""
+        if self._tail is not None:
+            self._tail.wanted.clear()
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self._untold.clear()
+        self.standing = {}
+        self._begun_anew += 1
+
+    def _attach(self, tail: Tail) -> None:
+        self._tail = tail
+        tail.wants, tail.hears, tail.lost = self._wants, self._hear, self._lost
+
+    def _opened(self, subject: Subject) -> Channel:
+        floor = {place: self.standing[place] for place in self._places(subject)}
+        channel = Channel(subject, floor)
+        self._channels[subject] = channel
+        counted = self._keys if subject.run_id else self._experiments
+        counted[subject.key] = counted.get(subject.key, 0) + 1
+        return channel
+
+    def _places(self, subject: Subject) -> list[Place]:
+        assert self._tail is not None
+        if not subject.run_id:
+            return sorted(self.standing)
+        return [self._tail.place_of(topic, subject.key) for topic in (RUN_METRICS, RUNS)]
+
+    def _close(self, subject: Subject) -> None:
+        del self._channels[subject]
+        counted = self._keys if subject.run_id else self._experiments
+        counted[subject.key] -= 1
+        if not counted[subject.key]:
+            del counted[subject.key]
+
+    def _wants(self, key: bytes) -> bool:
+        # Of the tenants with listeners to experiments all runs, as a key does not name those.
+        return key in self._keys or key[: key.find(b"/") + 1] in self._experiments
+
+    def _hear(self, place: Place, offset: int, event: Event) -> None:
+        item = item_of(place, offset, event)
+        if item is None:
+            return
+        if len(self._untold) >= _MOST_UNTOLD:
+            self._lost()
+        self._untold.append(item)
+        told_at = datetime.fromisoformat(event.time).timestamp()
+        LIVE_DELAY.observe(max(0.0, time.time() - told_at))
+        self._some.set()
+
+    def _lost(self) -> None:
+        """Something was said that will not be told: whoever comes back begins anew."""
+        self.end_all("lost")
+        self._channels.clear()
+        self._keys.clear()
+        self._experiments.clear()
+        self._give_up()
+
+    async def _hand_out(self, running: Running) -> None:
+        assert self._tail is not None
+        items, self._untold = self._untold, []
+        heard, begun = dict(self._tail.positions), self._begun_anew
+        try:
+            await self.completed(running, items)
+        except Refusal:
+            if begun == self._begun_anew:
+                self._untold[:0] = items
+            raise
+        if begun != self._begun_anew or not self.standing:
+            return
+        touched: dict[Channel, None] = {}
+        for item in items:
+            if item.offset >= self.standing[item.place]:
+                for channel in self._channels_of(item):
+                    channel.take(item)
+                    touched[channel] = None
+        room = MOST_KEPT // max(1, len(self._channels))
+        for channel in touched:
+            channel.tell(self.standing, heard, room)
+        self.standing = heard
+        self._moved.set()
+
+    def _channels_of(self, item: Item) -> Iterator[Channel]:
+        for subject in subjects_of(item):
+            channel = self._channels.get(subject)
+            if channel is not None:
+                yield channel
+
+    def _place(self, item: Item) -> None:
+        """Remember or recall the experiment of an item's run, which never changes."""
+        key = item.tenant_no, item.run_id
+        if item.experiment_id is None:
+            item.experiment_id = self._experiment_of.get(key)
+            return
+        self._experiment_of[key] = item.experiment_id
+        if len(self._experiment_of) > _MOST_RUNS:
+            self._experiment_of.popitem(last=False)
+
+    async def _read(self, running: Running, tenant_no: int, items: list[Item]) -> None:
+        unplaced = sorted({item.run_id for item in items if item.experiment_id is None})
+        unread: dict[str, dict[str, None]] = {}
+        for item in items:
+            if item.unread:
+                unread.setdefault(item.run_id, {}).update(dict.fromkeys(item.unread))
+        async with running.database.reading(tenant_no) as connection:
+            placed = await experiments_of(connection, tenant_no, unplaced) if unplaced else {}
+            latest = (
+                await latest_of(connection, tenant_no, {run: list(k) for run, k in unread.items()})
+                if unread
+                else {}
+            )
+        for item in items:
+            if item.experiment_id is None:
+                item.experiment_id = placed.get(item.run_id, -1)
+                self._place(item)
+            if item.unread:
+                # Told once, with the first of the facts that they are of.
+                item.points = latest.pop(item.run_id, ())
+                item.left_out = max(0, item.left_out - len(item.points))
+                item.unread = {}
