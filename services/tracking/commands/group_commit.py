@@ -167,6 +167,8 @@ class GroupCommit(Generic[W, R]):
                 await asyncio.wait([before])
             await self._settle(its)
         finally:
+            # Where this was cancelled before its turn, they wait still.
+            _fail(its, unavailable("The service is stopping; try again."))
             if self._apart.get(tenant_no) is asyncio.current_task():
                 del self._apart[tenant_no]
             self._begin()
