@@ -7,6 +7,7 @@ network, disk) is waited for without limit, and nothing is dead-lettered.
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -140,8 +141,9 @@ class Work:
             f"{self._group} batch", links=[event.traceparent for event in wanted]
         ):
             outcomes, facts_left = await self._outdating(wanted)
-        for event, outcome in zip(wanted, outcomes, strict=True):
-            MESSAGES_HANDLED.labels(self._group, event.topic, outcome).inc()
+        kinds = Counter(zip((event.topic for event in wanted), outcomes, strict=True))
+        for (topic, outcome), count in kinds.items():
+            MESSAGES_HANDLED.labels(self._group, topic, outcome).inc(count)
         if facts_left:
             self._running.wake_relay()
 
