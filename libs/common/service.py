@@ -28,11 +28,19 @@ BroadcastHandler = Callable[["Running", Event], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """A handler that takes facts of one tenant that follow each other at once, and records none."""
+
+    apply: Callable[[UnitOfWork, Sequence[Event]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """Which facts call which handler.
 
     *work*: one group `<service>.<name>` among all replicas, inbox, retries, dead letters; the
-    handlers get a unit of work whose transaction holds the inbox row. *broadcast*: every process
+    handlers get a unit of work whose transaction holds the inbox row; one that stands in `Together`
+    gets many facts with it. *broadcast*: every process
     hears everything from now on; the handlers get the running service. `any_fact` takes the facts
     that `handlers` does not name; others are passed over. `connected` runs at every (re)connect of
     a broadcast, because what was said meanwhile was missed. *tail*: topics that are read only while

@@ -5,26 +5,30 @@ redriven facts do no harm, and snapshots rebuild what was lost. Of what tracking
 whether a version needs it.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from libs.common.contracts import tracking
 from libs.common.contracts.registry import SourceKept, SourceReleased
 from libs.common.events.envelope import Event
 from libs.common.events.outbox import UnitOfWork
-from libs.common.service import Subscription
+from libs.common.service import Subscription, Together
 from services.registry.arrivals import ARRIVALS
 from services.registry.store import condemned
 
 _RUN: Final = """
 INSERT INTO known_runs AS k (tenant_no, run_id, workspace_id, experiment_id, artifact_uri,
                              lifecycle_stage, version)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+SELECT DISTINCT ON (u.run_id) $1, u.*
+FROM unnest($2::text[], $3::int4[], $4::text[], $5::text[], $6::text[], $7::int8[])
+     AS u (run_id, workspace_id, experiment_id, artifact_uri, lifecycle_stage, version)
+ORDER BY u.run_id, u.version DESC
 ON CONFLICT (tenant_no, run_id) DO UPDATE
 SET workspace_id = excluded.workspace_id, experiment_id = excluded.experiment_id,
     artifact_uri = excluded.artifact_uri, lifecycle_stage = excluded.lifecycle_stage,
     version = excluded.version
 WHERE k.version < excluded.version
-RETURNING true
+RETURNING run_id
 """
 _MODEL: Final = """
 INSERT INTO known_models AS k (tenant_no, model_id, workspace_id, experiment_id, name,
@@ -43,26 +47,28 @@ _FORGET_MODEL: Final = "DELETE FROM known_models WHERE tenant_no = $1 AND model_
 _DELETED: Final = "deleted"
 
 
-async def on_run(work: UnitOfWork, event: Event) -> None:
-    """A run as it stands now."""
-    await _learn_run(work, event)
+async def on_runs(work: UnitOfWork, events: Sequence[Event]) -> None:
+    """Runs as they stand now."""
+    await _learn_runs(work, events)
 
 
-async def _learn_run(work: UnitOfWork, event: Event) -> bool:
-    """Keep a run's state; False for one that is older than what is known."""
-    run: tracking.Run = event.fact.run
-    learnt = await work.connection.fetchval(
+async def _learn_runs(work: UnitOfWork, events: Sequence[Event]) -> set[str]:
+    """Keep the state of runs of one tenant; those of which more was learnt than was known."""
+    runs: list[tracking.Run] = [event.fact.run for event in events]
+    tenant_no = events[0].tenant_no
+    learnt = await work.connection.fetch(
         _RUN,
-        event.tenant_no,
-        run.run_id,
-        run.workspace_id,
-        run.experiment_id,
-        run.artifact_uri,
-        run.lifecycle_stage,
-        event.version,
+        tenant_no,
+        [run.run_id for run in runs],
+        [run.workspace_id for run in runs],
+        [run.experiment_id for run in runs],
+        [run.artifact_uri for run in runs],
+        [run.lifecycle_stage for run in runs],
+        [event.version for event in events],
     )
-    ARRIVALS.heard(event.tenant_no, run.run_id)
-    return bool(learnt)
+    for run in runs:
+        ARRIVALS.heard(tenant_no, run.run_id)
+    return {row["run_id"] for row in learnt}
 
 
 async def on_logged_model(work: UnitOfWork, event: Event) -> None:
@@ -99,14 +105,14 @@ async def _learn_model(work: UnitOfWork, event: Event) -> bool:
 
 async def on_run_restored(work: UnitOfWork, event: Event) -> None:
     """A run that is active again may have versions again."""
-    await on_run(work, event)
+    await on_runs(work, [event])
     run: tracking.Run = event.fact.run
     await condemned.lift(work.connection, event.tenant_no, run.run_id, event.version)
 
 
 async def on_run_condemned(work: UnitOfWork, event: Event) -> None:
     """A run is about to be removed."""
-    if await _learn_run(work, event):
+    if await _learn_runs(work, [event]):
         await _answer(work, event, event.fact.run.run_id, [])
 
 
@@ -142,13 +148,13 @@ RUNS: Final = Subscription(
     name="runs",
     topics=(tracking.RUNS,),
     handlers={
-        tracking.RunCreated: on_run,
-        tracking.RunChanged: on_run,
-        tracking.RunDeleted: on_run,
+        tracking.RunCreated: Together(on_runs),
+        tracking.RunChanged: Together(on_runs),
+        tracking.RunDeleted: Together(on_runs),
         tracking.RunRestored: on_run_restored,
         tracking.RunCondemned: on_run_condemned,
         tracking.RunRemoved: on_run_removed,
-        tracking.RunSnapshot: on_run,
+        tracking.RunSnapshot: Together(on_runs),
     },
 )
 LOGGED_MODELS: Final = Subscription(

@@ -83,7 +83,7 @@ async def test_what_the_handler_of_an_event_logs_names_the_events_tenant(
     if kind is Work:
         event, work = open_event(THINGS, sent(tenant_no=9), body), Work
         nothing: Any = None
-        await work(running, subscription, broker, nothing)._handle(nothing, event)
+        await work(running, subscription, broker, nothing)._handle(nothing, [event])
     else:
         ears = Broadcast(running, subscription, broker)
         await ears._hear(THINGS.name, sent(tenant_no=9), body)

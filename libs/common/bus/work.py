@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 import asyncpg
@@ -24,7 +25,7 @@ from libs.common.events.envelope import Event, Malformed, Unheard, open_event, t
 from libs.common.events.inbox import take
 from libs.common.events.outbox import Caused, UnitOfWork
 from libs.common.failpoints import reach
-from libs.common.service import Running, Subscription
+from libs.common.service import Running, Subscription, Together
 from libs.common.telemetry.logs import logger, tenant_of_lines
 from libs.common.telemetry.metrics import MESSAGE_RETRIES, MESSAGES_HANDLED
 
@@ -161,15 +162,19 @@ class Work:
     ) -> tuple[list[str], bool]:
         """Apply events in one transaction: the outcome of each, and whether they caused facts."""
         outcomes: list[str] = []
+        fresh: list[Event] = []
         facts_left = False
         tenant_no: int | None = None
         async with self._running.database.transaction() as connection:
             new = await take(connection, self._subscription.name, [e.id for e in events])
             for event in events:
-                if event.id not in new:
-                    outcomes.append("repeated")
-                    continue
-                new.discard(event.id)  # the same message twice in one batch
+                outcomes.append("applied" if event.id in new else "repeated")
+                if event.id in new:
+                    new.discard(event.id)  # the same message twice in one batch
+                    fresh.append(event)
+            for _, group in groupby(fresh, self._with_whom):
+                those = list(group)
+                event = those[0]
                 if event.tenant_no != tenant_no:
                     tenant_no = event.tenant_no
                     await connection.execute(
@@ -179,20 +184,31 @@ class Work:
                 work = UnitOfWork(connection, acting)
                 work.silent("a projection: its source has told already")
                 works.append(work)
-                await self._handle(work, event)
+                await self._handle(work, those)
                 await work.flush(self._running)
                 facts_left = facts_left or bool(work.facts)
-                outcomes.append("applied")
         return outcomes, facts_left
 
-    async def _handle(self, work: UnitOfWork, event: Event) -> None:
+    def _with_whom(self, event: Event) -> object:
+        """The same for events that are handled at once. Where spans are made each has its own."""
+        handler = self._subscription.handler_of(type(event.fact))
+        if isinstance(handler, Together) and not self._running.tracing.enabled:
+            return event.tenant_no, handler
+        return event.id
+
+    async def _handle(self, work: UnitOfWork, events: Sequence[Event]) -> None:
+        event = events[0]
+        handler = self._subscription.handler_of(type(event.fact))
         span = self._running.tracing.span(
             f"{self._group} {event.type}",
             parent=event.traceparent,
             attributes={"messaging.system": "kafka", "messaging.destination.name": event.topic},
         )
         with span, tenant_of_lines(event.tenant_no):
-            await self._subscription.handler_of(type(event.fact))(work, event)
+            if isinstance(handler, Together):
+                await handler.apply(work, events)
+            else:
+                await handler(work, event)
 
     async def _bury(self, record: ConsumerRecord, reason: str) -> None:
         """Keep the message with its reason; without limit, as losing it is not an option."""

@@ -1,7 +1,9 @@
 """The read models of runs and logged models: kept by facts, in any order, and built anew."""
 
+import uuid
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from libs.common.contracts.tracking import (
@@ -17,6 +19,9 @@ from libs.common.contracts.tracking import (
     RunDetailsLogged,
     RunSnapshot,
 )
+from libs.common.events.envelope import headers, open_event
+from libs.common.events.outbox import Caused, UnitOfWork
+from services.registry.consumers import RUNS as HEARD
 from tests.service.registry.conftest import Registry
 from tests.waiting import eventually
 
@@ -79,3 +84,43 @@ async def test_the_newest_state_stays_and_snapshots_bring_it_back(registry: Regi
     await tracking.tell(tenant, LOGGED_MODELS, LoggedModelSnapshot(version=2, model=model))
     await tracking.tell(tenant, LOGGED_MODELS, LoggedModelSnapshot(version=2, model=hidden))
     await eventually(as_expected, within=20)
+
+
+async def test_facts_of_one_run_that_come_together_leave_its_last_state(registry: Registry) -> None:
+    tenant = registry.tenant
+    kept, other = registry.tracking.run(tenant), registry.tracking.run(tenant)
+    told: list[tuple[Any, int]] = [
+        (RunCreated(version=1, run=kept), 1),
+        (RunDeleted(version=3, run=replace(kept, lifecycle_stage="deleted")), 3),
+        (RunChanged(version=2, run=kept), 2),
+        (RunCreated(version=1, run=other), 1),
+    ]
+    events = [
+        open_event(
+            RUNS,
+            headers(
+                event_id=uuid.uuid4(),
+                type_name=RUNS.type_of(type(fact)),
+                service="tracking",
+                key=fact.run.run_id,
+                tenant=tenant.id,
+                tenant_no=tenant.number,
+                subject="test",
+                version=version,
+                time="2026-01-01T00:00:00+00:00",
+                traceparent="",
+            ),
+            msgspec.json.encode(fact),
+        )
+        for fact, version in told
+    ]
+    handler = HEARD.handler_of(RunCreated)
+    async with registry.running.database.transaction(tenant.number) as connection:
+        work = UnitOfWork(connection, Caused(tenant.id, tenant.number, "test"))
+        await handler.apply(work, events)
+    assert sorted(await rows(registry)) == sorted(
+        [
+            ("run", kept.run_id, kept.artifact_uri, "deleted", 3),
+            ("run", other.run_id, other.artifact_uri, "active", 1),
+        ]
+    )
