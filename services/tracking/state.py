@@ -11,6 +11,8 @@ from libs.common.http.exchange import PrincipalExchange
 from libs.common.service import Running
 from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.artifacts.opening import open_store
+from services.tracking.commands.flushing import Created, Logged, flush_created, flush_logged
+from services.tracking.commands.group_commit import GroupCommit
 from services.tracking.kept.link import Link
 from services.tracking.kept.runs import Runs
 from services.tracking.kept.sealing import RunSeal
@@ -18,6 +20,7 @@ from services.tracking.known import Known
 from services.tracking.model.capabilities import Seal
 from services.tracking.model.usage import Receiving, Seen
 from services.tracking.settings import Settings
+from services.tracking.store.sections import Conflict
 
 
 @dataclass(slots=True)
@@ -26,13 +29,16 @@ class State:
 
     `usage` is what tenants were last seen to have used, `receiving` the parts that come. `seal` makes the capabilities of parts, and
     `composing` holds the uploads that this process puts together. With `exchange` the registry is
-    asked. `runs` is what is kept of how runs are shown.
+    asked. What runs log, and new runs, are committed in groups; `runs` is what is kept of how they
+    are shown.
     """
 
     artifacts: ArtifactStore
     seal: Seal
     exchange: PrincipalExchange
     runs: Runs
+    logged: GroupCommit[Logged, Conflict | None]
+    created: GroupCommit[Created, Conflict | None]
     known: Known = field(default_factory=Known)
     with_default: set[int] = field(default_factory=set)
     usage: Seen = field(default_factory=Seen)
@@ -47,12 +53,19 @@ async def open_state(running: Running) -> AsyncIterator[State]:
     exchange = PrincipalExchange(running.name, secret, running.peers)
     link = Link(running.shared.redis_url)
     state = State(
-        open_store(running.settings), Seal(secret), exchange, _runs(running, link, secret)
+        artifacts=open_store(running.settings),
+        seal=Seal(secret),
+        exchange=exchange,
+        runs=_runs(running, link, secret),
+        logged=GroupCommit(lambda writes: flush_logged(running, writes)),
+        created=GroupCommit(lambda writes: flush_created(running, writes)),
     )
     try:
         async with background({"run-cache": link.run} if running.shared.redis_url else {}):
             yield state
     finally:
+        await state.logged.close()
+        await state.created.close()
         # Their clients ask again, and another process puts them together.
         await ended(state.composing.values())
 
