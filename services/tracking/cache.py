@@ -8,8 +8,7 @@ from libs.common.contracts.tracking import RUN_METRICS, RUNS
 from libs.common.principal import Principal
 from libs.common.service import Running, Told
 from services.tracking.kept.memory import Shown
-from services.tracking.kept.runs import Load
-from services.tracking.state import state_of
+from services.tracking.kept.runs import Load, Runs
 
 _OF_RUNS: Final = (RUNS.name, RUN_METRICS.name)
 
@@ -19,7 +18,7 @@ async def changed(running: Running, runs: Iterable[tuple[int, UUID]]) -> None:
 
     Also where it is not known whether COMMIT came to pass.
     """
-    await state_of(running).runs.forget(runs)
+    await _runs(running).forget(runs)
 
 
 async def outdate(running: Running, tenant_no: int, told: Told) -> None:
@@ -33,6 +32,11 @@ async def shown(
     running: Running, principal: Principal, runs: Sequence[UUID], load: Load
 ) -> Mapping[UUID, Shown]:
     """How runs of the caller's workspace are shown, without those that are not there."""
-    return await state_of(running).runs.find(
-        principal.tenant_no, principal.workspace_id, runs, load
-    )
+    place = principal.tenant_no, principal.workspace_id
+    return await _runs(running).find(*place, runs, load)
+
+
+def _runs(running: Running) -> Runs:
+    # Not through `state`, which knows the commands, which tell here what they have changed.
+    runs: Runs = running.state.runs
+    return runs

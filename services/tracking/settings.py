@@ -33,4 +33,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: int = 30
     presigned_downloads: bool = False
     run_cache_bytes: int = 64 * 1024 * 1024
-    run_cache_seconds: float = 15.0
+    run_cache_seconds: float = 30.0

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.tracking.kept.link import AWAY, Away, Link, command
-from services.tracking.kept.memory import ENTRY_BYTES, Entry, Memory, Shown
+from services.tracking.kept.memory import ENTRY_BYTES, LARGEST_SHARE, Entry, Memory, Shown
 from services.tracking.kept.replies import Item, Reply, ReplyError, next_reply
 from services.tracking.kept.sealing import RunSeal
 from tests.waiting import eventually
@@ -54,16 +54,26 @@ def entry(size: int, stamp: bytes = b"s", workspace_id: int = 1) -> Entry:
 
 
 def test_memory_holds_no_more_than_it_may_and_drops_what_was_longest_not_asked_for() -> None:
-    memory = Memory(3 * (ENTRY_BYTES + 100))
-    runs = [uuid4() for _ in range(4)]
-    for run in runs[:3]:
+    one = ENTRY_BYTES + 100
+    memory = Memory(LARGEST_SHARE * one)
+    runs = [uuid4() for _ in range(LARGEST_SHARE + 1)]
+    for run in runs[:-1]:
         memory.put(1, run, entry(100))
     assert memory.get(1, 1, runs[0], b"s")
-    memory.put(1, runs[3], entry(100))
-    assert [memory.get(1, 1, run, b"s") is not None for run in runs] == [True, False, True, True]
-    assert memory.bytes == 3 * (ENTRY_BYTES + 100)
-    memory.put(1, runs[0], entry(10_000))
-    assert memory.bytes == 0, "what is larger than all of it is not kept"
+    memory.put(1, runs[-1], entry(100))
+    held = [memory.get(1, 1, run, b"s") is not None for run in runs]
+    assert held == [True, False, *[True] * (LARGEST_SHARE - 1)]
+    assert memory.bytes == LARGEST_SHARE * one
+
+
+def test_a_run_that_would_push_out_many_is_not_kept() -> None:
+    memory, run, other = Memory(LARGEST_SHARE * 1000), uuid4(), uuid4()
+    memory.put(1, other, entry(100))
+    memory.put(1, run, entry(100))
+    memory.put(1, run, entry(1000))
+    assert memory.get(1, 1, run, b"s") is None
+    assert memory.get(1, 1, other, b"s") is not None
+    assert memory.bytes == ENTRY_BYTES + 100
 
 
 def test_memory_gives_nothing_of_another_tenant_workspace_or_stamp() -> None:

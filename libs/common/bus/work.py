@@ -154,8 +154,8 @@ class Work:
         try:
             return await self._commit(events, works)
         finally:
-            for work in works:
-                await self._running.outdate(work.acting.tenant_no, work.told)
+            outdate = self._running.outdate
+            await asyncio.gather(*(outdate(w.acting.tenant_no, w.told) for w in works if w.told))
 
     async def _commit(
         self, events: Sequence[Event], works: list[UnitOfWork]

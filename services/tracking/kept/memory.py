@@ -7,6 +7,8 @@ from uuid import UUID
 
 # Of an entry besides its bytes: key, stamp and their places.
 ENTRY_BYTES: Final = 500
+# No run may push all others out.
+LARGEST_SHARE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,10 @@ class Memory:
         return entry.shown
 
     def put(self, tenant_no: int, run: UUID, entry: Entry) -> None:
-        """Keep an entry in place of the run's last one."""
+        """Keep an entry in place of the run's last one, unless it is very large."""
         self.drop(tenant_no, run)
+        if _size(entry) > self._most // LARGEST_SHARE:
+            return
         self._entries[tenant_no, run] = entry
         self.bytes += _size(entry)
         while self.bytes > self._most:

@@ -21,6 +21,8 @@ from services.tracking.kept.sealing import RunSeal
 from services.tracking.metrics import RUNS_FOUND
 
 STAMP_BYTES: Final = 12
+# What is larger stands in the memory of a process alone: Redis has others to serve.
+LARGEST_IN_REDIS: Final = 256 * 1024
 _NAMES_A_COMMAND: Final = 100
 
 Load = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, Shown]]]
@@ -129,6 +131,8 @@ class Runs:
         self, tenant_no: int, workspace_id: int, run: UUID, stamp: bytes, shown: Shown
     ) -> None:
         self._memory.put(tenant_no, run, Entry(workspace_id, stamp, shown))
+        if shown.size > LARGEST_IN_REDIS:
+            return
         name = _run_name(tenant_no, workspace_id, run)
         # Nobody waits for it: where it does not arrive, another process reads the database too.
         self._link.ask(b"SET", name, self._seal.seal(name, stamp, shown), b"PX", self._life)
