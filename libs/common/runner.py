@@ -17,6 +17,7 @@ from libs.common import failpoints
 from libs.common.access.asking import asks_auth
 from libs.common.access.authority import Authority
 from libs.common.background import Job, background
+from libs.common.bus.batches import Batches
 from libs.common.bus.broadcast import Broadcast
 from libs.common.bus.link import Broker, Producer, open_producer
 from libs.common.bus.work import Work
@@ -166,6 +167,8 @@ def _jobs(value: Running, broker: Broker, producer: Producer) -> dict[str, Job]:
     for subscription in service.subscriptions:
         if subscription.kind == "work":
             jobs[subscription.name] = Work(value, subscription, broker, producer).run
+        elif subscription.kind == "batch":
+            jobs[subscription.name] = Batches(value, subscription, broker, producer).run
         else:
             jobs[subscription.name] = Broadcast(value, subscription, broker).run
     for worker in service.workers:
@@ -187,7 +190,7 @@ def _keys_of(peers: Mapping[str, ASGIApp]) -> Callable[[], Awaitable[dict[str, A
 
 def _speaks(service: Service) -> bool:
     # The broker lets nobody produce who may write no topic; a listener keeps dead letters too.
-    return bool(service.publishes) or any(s.kind == "work" for s in service.subscriptions)
+    return bool(service.publishes) or any(s.in_group for s in service.subscriptions)
 
 
 def _nobody() -> None:

@@ -1,6 +1,6 @@
 """A service as a value: what it serves, says, hears and owns, on one page of its own."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from libs.common.access.authority import Ask, Authority
 from libs.common.contracts.topic import Topic
 from libs.common.database.pool import Database
 from libs.common.events.envelope import Event
+from libs.common.events.messages import Message, Unfit
 from libs.common.events.outbox import UnitOfWork
 from libs.common.filters.pages import page_key
 from libs.common.http.types import ASGIApp
@@ -30,18 +31,28 @@ class Subscription:
     handlers get a unit of work whose transaction holds the inbox row. *broadcast*: every process
     hears everything from now on; the handlers get the running service. `any_fact` takes the facts
     that `handlers` does not name; others are passed over. `connected` runs at every (re)connect of
-    a broadcast, because what was said meanwhile was missed.
+    a broadcast, because what was said meanwhile was missed. *batch*: as work, but `batch` gets many
+    messages as they came and applies them in a transaction of its own, with their inbox rows; it
+    answers for each None, or why it is unfit.
     """
 
     name: str
     topics: tuple[Topic, ...]
     handlers: Mapping[type[msgspec.Struct], Any] = field(default_factory=dict)
     any_fact: Any = None
-    kind: Literal["work", "broadcast"] = "work"
+    kind: Literal["work", "broadcast", "batch"] = "work"
     connected: Callable[["Running"], Awaitable[None]] | None = None
+    batch: Callable[["Running", Sequence[Message]], Awaitable[list[Unfit | None]]] | None = None
+
+    @property
+    def in_group(self) -> bool:
+        """Whether it is shared among all replicas, and keeps what it cannot apply."""
+        return self.kind != "broadcast"
 
     def handler_of(self, fact: type[msgspec.Struct]) -> Any:
         """The handler of a fact class, None when this subscription passes it over."""
+        if self.batch is not None:
+            return self.batch
         return self.handlers.get(fact, self.any_fact)
 
 

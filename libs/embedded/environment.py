@@ -50,6 +50,7 @@ def _parts(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
         "MAESTRO_KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}",
         "MAESTRO_KAFKA_ADMIN_USERNAME": ADMIN,
         "MAESTRO_KAFKA_ADMIN_PASSWORD": home.secret("kafka-admin"),
+        "MAESTRO_KAFKA_PRODUCER_PASSWORD": home.secret("kafka-maestro-producer"),
     }
 
 

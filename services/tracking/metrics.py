@@ -24,3 +24,6 @@ REMOVED_BYTES: Final = Counter(
     "maestro_tracking_removed_artifact_bytes_total",
     "Bytes that the artifacts of what the collector removed held.",
 )
+INGESTED_POINTS: Final = Counter(
+    "maestro_tracking_ingested_points_total", "Metric points that came by event and are committed."
+)

@@ -11,6 +11,7 @@ from libs.common.tenants import KNOWN_TENANTS
 from services.tracking.api import api
 from services.tracking.consumers import (
     EXPERIMENT_CHANGES,
+    INGESTION,
     MODEL_VERSIONS,
     PLANS,
     REVOCATIONS,
@@ -33,6 +34,7 @@ _TENANT_TABLES: Final = (
     *("tenant_plans", "run_usage", "artifact_usage"),
     *("contents", "artifacts", "part_uploads", "parts"),
     *("run_ancestry", "experiment_retention", "condemned", "leftover_points"),
+    "ended_credentials",
 )
 _PLATFORM_TABLES: Final = {
     TABLE: WHY_PLATFORM,
@@ -53,6 +55,7 @@ SERVICE: Final = Service(
         EXPERIMENT_CHANGES,
         PLANS,
         REVOCATIONS,
+        INGESTION,
         WORKSPACES_LEAVE,
     ),
     workers=(clear_workspaces, sweep_contents, collect_garbage),

@@ -13,6 +13,7 @@ from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.artifacts.opening import open_store
 from services.tracking.known import Known
 from services.tracking.model.capabilities import Seal
+from services.tracking.model.passes import PassSeal
 from services.tracking.model.usage import Receiving, Seen
 
 
@@ -20,19 +21,22 @@ from services.tracking.model.usage import Receiving, Seen
 class State:
     """The store of artifacts, what is known of experiments, and whose `Default` is there.
 
-    `usage` is what tenants were last seen to have used, `receiving` the parts that come. `seal` makes the capabilities of parts, and
-    `composing` holds the uploads that this process puts together. With `exchange` the registry is
+    `usage` is what tenants were last seen to have used, `receiving` the parts that come. `seal` makes the capabilities of parts,
+    `passes` those of producers, and `composing` holds the uploads that this process puts together. With `exchange` the registry is
     asked.
     """
 
     artifacts: ArtifactStore
     seal: Seal
+    passes: PassSeal
     exchange: PrincipalExchange
     known: Known = field(default_factory=Known)
     with_default: set[int] = field(default_factory=set)
     usage: Seen = field(default_factory=Seen)
     receiving: Receiving = field(default_factory=Receiving)
     composing: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+    # Numbers of metric keys by tenant and key, which are for ever.
+    key_numbers: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -40,7 +44,7 @@ async def open_state(running: Running) -> AsyncIterator[State]:
     """The state of a service that starts."""
     secret = running.common.auth_client_secret
     exchange = PrincipalExchange(running.name, secret, running.peers)
-    state = State(open_store(running.settings), Seal(secret), exchange)
+    state = State(open_store(running.settings), Seal(secret), PassSeal(secret), exchange)
     try:
         yield state
     finally:

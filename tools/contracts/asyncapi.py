@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from libs.common.bus.work import dead_letter_topic
+from libs.common.bus.letters import dead_letter_topic
 from libs.common.contracts.topic import Topic
 from tools.contracts.landscape import Landscape, Reading
 from tools.contracts.schemas import shared
@@ -62,7 +62,7 @@ def _channels(landscape: Landscape) -> Node:
             "bindings": {"kafka": _topic_binding(topic)},
         }
     for reading in landscape.all_readings():
-        if reading.subscription.kind == "work":
+        if reading.subscription.in_group:
             found[dead_letters(reading)] = {
                 "address": dead_letters(reading),
                 "description": f"Messages of {reading.topic.name} that {reading.name} gave up on,"
@@ -100,7 +100,7 @@ def _operations(landscape: Landscape) -> Node:
         }
     for reading in landscape.all_readings():
         found[f"{reading.name}.reads.{reading.topic.name}"] = _receive(reading)
-        if reading.subscription.kind == "work":
+        if reading.subscription.in_group:
             found[f"{reading.name}.gives-up.{reading.topic.name}"] = {
                 "action": "send",
                 "channel": {"$ref": f"#/channels/{dead_letters(reading)}"},
@@ -118,7 +118,7 @@ def _receive(reading: Reading) -> Node:
             {"$ref": f"#/channels/{reading.topic.name}/messages/{name}"} for name in participles
         ],
     }
-    if reading.subscription.kind == "work":
+    if reading.subscription.in_group:
         node["summary"] = f"{reading.service} acts on each once, by its inbox."
         node["bindings"] = {"kafka": {"groupId": {"type": "string", "enum": [reading.name]}}}
     else:

@@ -11,6 +11,7 @@ from services.tracking.api import (
     forks,
     garbage,
     graphql,
+    ingest,
     logged_models,
     logging,
     metrics,
@@ -31,5 +32,5 @@ def api(running: Running) -> ASGIApp:
     files = (artifacts, artifact_uploads, presigned)
     for module in (*of_mlflow, *files, graphql, pages):
         routes.include(module.routes)
-    routers = [owners.router, forks.router, retention.router, garbage.router]
+    routers = [owners.router, forks.router, retention.router, garbage.router, ingest.router]
     return application(running, routes, routers)

@@ -1,0 +1,158 @@
+"""A batch subscription: many messages at once, in one transaction, for topics of a high rate.
+
+The handler opens the messages and applies them with their inbox rows; what it calls unfit is kept
+in the dead-letter topic, and the others have committed. What it fails at is taken apart by halves
+until the message to blame is alone. A bad world (database, network, disk) is waited for without
+limit, nothing is dead-lettered meanwhile, and offsets are committed after COMMIT alone.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
+
+from libs.common.background import background
+from libs.common.bus.letters import bury
+from libs.common.bus.link import Broker, Producer, leave
+from libs.common.bus.watch import Progress, Stalled, messages_behind
+from libs.common.bus.work import TRIES, commit_offsets, group_of, may_pass
+from libs.common.events.messages import Message, Unfit
+from libs.common.failpoints import reach
+from libs.common.service import Running, Subscription
+from libs.common.telemetry.logs import logger
+from libs.common.telemetry.metrics import (
+    MESSAGE_RETRIES,
+    MESSAGES_BEHIND,
+    MESSAGES_HANDLED,
+    SECONDS_BEHIND,
+)
+
+MESSAGES: Final = 256
+BYTES: Final = 8 * 1024 * 1024
+LAG_SECONDS: Final = 1.0
+_FIRST_DELAY: Final = 0.1
+_LONGEST_DELAY: Final = 5.0
+_log = logger(__name__)
+
+
+class Batches:
+    """One batch subscription of a running service in this process."""
+
+    def __init__(
+        self, running: Running, subscription: Subscription, broker: Broker, producer: Producer
+    ) -> None:
+        assert subscription.batch is not None
+        self._running = running
+        self._apply = subscription.batch
+        self._topics = [topic.name for topic in subscription.topics]
+        self._broker = broker
+        self._producer = producer
+        self._group = group_of(running.name, subscription)
+        # When the broker took the oldest message that is not applied yet; 0 where there is none.
+        self._oldest = 0
+        self._at_work = 0
+
+    async def run(self) -> None:
+        """Consume for ever; reconnects after whatever the broker does."""
+        while True:
+            try:
+                await self._session()
+            except (KafkaError, OSError, Stalled) as problem:
+                _log.warning("consumer_restarts", group=self._group, error=repr(problem))
+            await asyncio.sleep(1 + random.random())  # noqa: S311 - spreads reconnections
+
+    async def _session(self) -> None:
+        consumer = AIOKafkaConsumer(
+            *self._topics,
+            **self._broker.connection(),
+            group_id=self._group,
+            group_instance_id=f"{self._group}.{self._broker.member}",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_bytes=BYTES,
+            max_poll_interval_ms=24 * 3600 * 1000,
+            session_timeout_ms=15_000,
+            heartbeat_interval_ms=2_000,
+            request_timeout_ms=20_000,
+        )
+        try:
+            await asyncio.wait_for(consumer.start(), 30)
+            async with background({f"{self._group}-lag": lambda: self._tell_lag(consumer)}):
+                await self._consume(consumer)
+        finally:
+            await leave(consumer, self._group)
+
+    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+        progress = Progress(consumer, self._group)
+        while True:
+            found = await consumer.getmany(timeout_ms=1000, max_records=MESSAGES)
+            if found:
+                records = [record for part in found.values() for record in part]
+                self._oldest = min(record.timestamp for record in records)
+                self._at_work = len(records)
+                await self._settle(records)
+                reach("consumer.after-effect")
+                await commit_offsets(consumer, {at: r[-1].offset + 1 for at, r in found.items()})
+            else:
+                self._oldest = self._at_work = 0
+            await progress.note(moved=bool(found))
+
+    async def _settle(self, records: Sequence[ConsumerRecord]) -> None:
+        """Apply some messages and keep what is unfit among them; ends when that is done."""
+        reach("consumer.before-effect")
+        messages = [message_of(record) for record in records]
+        tries, delay = 0, _FIRST_DELAY
+        while True:
+            try:
+                answers = await self._apply(self._running, messages)
+            except Exception as problem:  # noqa: BLE001 - a handler may raise anything
+                world = may_pass(problem)
+                MESSAGE_RETRIES.labels(self._group, "world" if world else "message").inc()
+                if not world and len(records) > 1:
+                    _log.info("batch_taken_apart", group=self._group, error=repr(problem))
+                    half = len(records) // 2
+                    await self._settle(records[:half])
+                    await self._settle(records[half:])
+                    return
+                tries += 0 if world else 1
+                if tries >= TRIES:
+                    answers = [Unfit("", f"{type(problem).__name__}: {problem}")]
+                    break
+                _log.warning("batch_waits", group=self._group, error=repr(problem))
+            else:
+                break
+            await asyncio.sleep(delay * (0.5 + random.random()))  # noqa: S311
+            delay = min(delay * 2, _LONGEST_DELAY)
+        await self._keep_unfit(records, answers)
+
+    async def _keep_unfit(
+        self, records: Sequence[ConsumerRecord], answers: Sequence[Unfit | None]
+    ) -> None:
+        for record, unfit in zip(records, answers, strict=True):
+            if unfit is None:
+                MESSAGES_HANDLED.labels(self._group, record.topic, "applied").inc()
+            else:
+                await bury(self._producer, self._group, record, unfit)
+
+    async def _tell_lag(self, consumer: AIOKafkaConsumer) -> None:
+        """How far we are behind, in messages and in seconds; also while the database is away."""
+        while True:
+            unseen = await messages_behind(consumer, self._group)
+            MESSAGES_BEHIND.labels(self._group).set(unseen + self._at_work)
+            behind = time.time() - self._oldest / 1000 if self._oldest else 0.0
+            SECONDS_BEHIND.labels(self._group).set(max(0.0, behind))
+            await asyncio.sleep(LAG_SECONDS)
+
+
+def message_of(record: ConsumerRecord) -> Message:
+    """A message without what is Kafka's: headers may be absent, doubled or without a value."""
+    return Message(
+        key=record.key or b"",
+        value=record.value or b"",
+        headers={name: value or b"" for name, value in record.headers},
+        arrived=record.timestamp,
+    )
