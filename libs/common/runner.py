@@ -19,8 +19,9 @@ from libs.common.access.authority import Authority
 from libs.common.background import Job, background
 from libs.common.bus.batches import Batches
 from libs.common.bus.broadcast import Broadcast
+from libs.common.bus.lag import Lag
 from libs.common.bus.link import Broker, Producer, open_producer
-from libs.common.bus.work import Work
+from libs.common.bus.work import Work, group_of
 from libs.common.database.guard import check
 from libs.common.database.pool import open_database
 from libs.common.database.world import WORLD_ERRORS
@@ -168,7 +169,10 @@ def _jobs(value: Running, broker: Broker, producer: Producer) -> dict[str, Job]:
         if subscription.kind == "work":
             jobs[subscription.name] = Work(value, subscription, broker, producer).run
         elif subscription.kind == "batch":
-            jobs[subscription.name] = Batches(value, subscription, broker, producer).run
+            lag = Lag(group_of(service.name, subscription))
+            for lane in range(subscription.lanes):
+                name = f"{subscription.name}-{lane}"
+                jobs[name] = Batches(value, subscription, broker, producer, lag, lane).run
         else:
             jobs[subscription.name] = Broadcast(value, subscription, broker).run
     for worker in service.workers:

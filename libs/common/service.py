@@ -33,7 +33,8 @@ class Subscription:
     that `handlers` does not name; others are passed over. `connected` runs at every (re)connect of
     a broadcast, because what was said meanwhile was missed. *batch*: as work, but `batch` gets many
     messages as they came and applies them in a transaction of its own, with their inbox rows; it
-    answers for each None, or why it is unfit.
+    answers for each None, or why it is unfit. A process takes part in its group as so many `lanes`,
+    each with partitions of its own.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Subscription:
     kind: Literal["work", "broadcast", "batch"] = "work"
     connected: Callable[["Running"], Awaitable[None]] | None = None
     batch: Callable[["Running", Sequence[Message]], Awaitable[list[Unfit | None]]] | None = None
+    lanes: int = 1
 
     @property
     def in_group(self) -> bool:

@@ -91,7 +91,9 @@ REVOCATIONS: Final = Subscription(
     },
 )
 # Messages of producers outside the platform.
-INGESTION: Final = Subscription(name="ingest", topics=(INGEST,), kind="batch", batch=ingest)
+INGESTION: Final = Subscription(
+    name="ingest", topics=(INGEST,), kind="batch", batch=ingest, lanes=2
+)
 
 
 async def on_model_version(work: UnitOfWork, event: Event) -> None:

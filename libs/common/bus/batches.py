@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.errors import KafkaError
 
 from libs.common.background import background
+from libs.common.bus.lag import Lag
 from libs.common.bus.letters import bury
 from libs.common.bus.link import Broker, Producer, leave
 from libs.common.bus.watch import Progress, Stalled, messages_behind
@@ -26,9 +27,7 @@ from libs.common.service import Running, Subscription
 from libs.common.telemetry.logs import logger
 from libs.common.telemetry.metrics import (
     MESSAGE_RETRIES,
-    MESSAGES_BEHIND,
     MESSAGES_HANDLED,
-    SECONDS_BEHIND,
 )
 
 MESSAGES: Final = 256
@@ -40,10 +39,16 @@ _log = logger(__name__)
 
 
 class Batches:
-    """One batch subscription of a running service in this process."""
+    """One lane of a batch subscription of a running service in this process."""
 
     def __init__(
-        self, running: Running, subscription: Subscription, broker: Broker, producer: Producer
+        self,
+        running: Running,
+        subscription: Subscription,
+        broker: Broker,
+        producer: Producer,
+        lag: Lag,
+        lane: int,
     ) -> None:
         assert subscription.batch is not None
         self._running = running
@@ -51,6 +56,8 @@ class Batches:
         self._topics = [topic.name for topic in subscription.topics]
         self._broker = broker
         self._producer = producer
+        self._lag = lag
+        self._lane = lane
         self._group = group_of(running.name, subscription)
         # When the broker took the oldest message that is not applied yet; 0 where there is none.
         self._oldest = 0
@@ -70,7 +77,7 @@ class Batches:
             *self._topics,
             **self._broker.connection(),
             group_id=self._group,
-            group_instance_id=f"{self._group}.{self._broker.member}",
+            group_instance_id=f"{self._group}.{self._broker.member}.{self._lane}",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             fetch_max_bytes=BYTES,
@@ -81,13 +88,15 @@ class Batches:
         )
         try:
             await asyncio.wait_for(consumer.start(), 30)
-            async with background({f"{self._group}-lag": lambda: self._tell_lag(consumer)}):
+            async with background(
+                {f"{self._group}-lag-{self._lane}": lambda: self._tell_lag(consumer)}
+            ):
                 await self._consume(consumer)
         finally:
             await leave(consumer, self._group)
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
-        progress = Progress(consumer, self._group)
+        progress = Progress(consumer, self._group, tells=False)
         while True:
             found = await consumer.getmany(timeout_ms=1000, max_records=MESSAGES)
             if found:
@@ -142,9 +151,8 @@ class Batches:
         """How far we are behind, in messages and in seconds; also while the database is away."""
         while True:
             unseen = await messages_behind(consumer, self._group)
-            MESSAGES_BEHIND.labels(self._group).set(unseen + self._at_work)
-            behind = time.time() - self._oldest / 1000 if self._oldest else 0.0
-            SECONDS_BEHIND.labels(self._group).set(max(0.0, behind))
+            seconds = max(0.0, time.time() - self._oldest / 1000) if self._oldest else 0.0
+            self._lag.tell(self._lane, unseen + self._at_work, seconds)
             await asyncio.sleep(LAG_SECONDS)
 
 

@@ -16,11 +16,15 @@ class Stalled(Exception):
 
 
 class Progress:
-    """Compares, whenever nothing came for a while, our positions with the topics' ends."""
+    """Compares, whenever nothing came for a while, our positions with the topics' ends.
 
-    def __init__(self, consumer: AIOKafkaConsumer, group: str) -> None:
+    It exports how far behind we are, unless somebody else does (`tells`).
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, group: str, *, tells: bool = True) -> None:
         self._consumer = consumer
         self._group = group
+        self._tells = tells
         self._moved_at = time.monotonic()
         self._behind_before = False
 
@@ -34,7 +38,8 @@ class Progress:
             return
         self._moved_at = now
         behind = await messages_behind(self._consumer, self._group)
-        MESSAGES_BEHIND.labels(self._group).set(behind)
+        if self._tells:
+            MESSAGES_BEHIND.labels(self._group).set(behind)
         if behind and self._behind_before:
             raise Stalled(f"{self._group}: {behind} messages wait unseen")
         self._behind_before = behind > 0
