@@ -89,8 +89,10 @@ async def _provision(services: Sequence[Service], env: Mapping[str, str]) -> lis
     passwords = {
         service.name: _needed(env, f"{service.name}_kafka_password".upper()) for service in services
     }
-    if takes_from_outside(services):
-        passwords[PRODUCER] = _needed(env, "MAESTRO_KAFKA_PRODUCER_PASSWORD")
+    for service in services:
+        if takes_from_outside(service):
+            name = f"{service.name}_kafka_producer_password".upper()
+            passwords[PRODUCER] = _needed(env, name)
     return await provision(
         services,
         bootstrap=admin.bootstrap,

@@ -35,15 +35,10 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """What all services of one platform read alike, under the prefix `MAESTRO_`.
 
     `instance` names this process among its replicas and must stay the same over a restart: it is
-    the static member id of its Kafka consumers. `kafka_producer_password` is that of the broker's
-    user `maestro-producer`, which may write `tracking.ingest.v1` alone, and
-    `kafka_public_bootstrap` is where producers reach the broker, if not where services do: both
-    are told to whoever may log into runs.
+    the static member id of its Kafka consumers.
     """
 
     kafka_bootstrap: str
-    kafka_public_bootstrap: str = ""
-    kafka_producer_password: str = ""
     redis_url: str = ""
     instance: str = ""
     kafka_replication: int = 1

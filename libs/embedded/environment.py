@@ -50,7 +50,6 @@ def _parts(home: Home, ports: Mapping[str, int]) -> dict[str, str]:
         "MAESTRO_KAFKA_BOOTSTRAP": f"{HOST}:{ports['kafka']}",
         "MAESTRO_KAFKA_ADMIN_USERNAME": ADMIN,
         "MAESTRO_KAFKA_ADMIN_PASSWORD": home.secret("kafka-admin"),
-        "MAESTRO_KAFKA_PRODUCER_PASSWORD": home.secret("kafka-maestro-producer"),
     }
 
 
@@ -82,6 +81,7 @@ def _secrets(home: Home) -> dict[str, str]:
         "AUTH_KEY_ENCRYPTION_KEY": home.secret("auth-key-encryption", size=32),
         "AUTH_FIRST_TOKEN_FILE": str(home.first_token),
         "AUTH_OPERATOR_TOKEN_FILE": str(home.operator_token),
+        "TRACKING_KAFKA_PRODUCER_PASSWORD": home.secret("kafka-maestro-producer"),
     }
     for name in CLIENTS:
         found[f"{name.upper()}_AUTH_CLIENT_SECRET"] = home.secret(f"client-{name}")

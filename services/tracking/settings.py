@@ -15,6 +15,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     removed for good, 0 for ever; an experiment may have a rule of its own.
     `presigned_downloads` says that clients reach the store's endpoint themselves: they are given URLs
     of it that end after 300 seconds.
+    `kafka_producer_password` is that of the broker's user `maestro-producer`, which may write
+    `tracking.ingest.v1` alone, and `kafka_public_bootstrap` is where producers reach the broker, if
+    not where services do: both are told to whoever may log into runs.
     """
 
     artifact_store: str
@@ -30,3 +33,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     artifact_grace_seconds: float = 3600.0
     retention_days: int = 30
     presigned_downloads: bool = False
+    kafka_producer_password: str = ""
+    kafka_public_bootstrap: str = ""

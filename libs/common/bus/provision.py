@@ -85,9 +85,9 @@ def wanted_topics(services: Iterable[Service]) -> dict[str, Shape]:
     return wanted
 
 
-def takes_from_outside(services: Iterable[Service]) -> bool:
-    """Whether any service hears producers outside the platform, who then need a user."""
-    return any(_from_outside(service) for service in services)
+def takes_from_outside(service: Service) -> bool:
+    """Whether a service hears producers outside the platform, who then need a user."""
+    return bool(_from_outside(service))
 
 
 def wanted_rules(services: Iterable[Service]) -> list[AclBinding]:

@@ -25,14 +25,14 @@ async def create_ingest_pass(
     """
     given, secret, ends = await give_pass(running, caller, permission)
     response.headers["cache-control"] = "no-store"
-    shared = running.shared
+    settings = running.settings
     return PassBody(
         given_pass=given,
         secret=secret,
         expires_at=datetime.fromtimestamp(ends, UTC),
-        bootstrap=shared.kafka_public_bootstrap or shared.kafka_bootstrap,
+        bootstrap=settings.kafka_public_bootstrap or running.shared.kafka_bootstrap,
         topic=INGEST.name,
         username=PRODUCER,
-        password=shared.kafka_producer_password,
+        password=settings.kafka_producer_password,
         tenant=caller.tenant,
     )

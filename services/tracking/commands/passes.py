@@ -19,7 +19,7 @@ async def give_pass(
     written: what a pass may do is decided anew whenever a message is applied.
     """
     await insist_somewhere(running, principal, permission)
-    if not running.shared.kafka_producer_password:
+    if not running.settings.kafka_producer_password:
         raise unavailable("This platform takes no events of producers: it has no user for them.")
     granted = pass_of(principal, int(time.time()))
     return *state_of(running).passes.sealed(granted), granted.expires_at

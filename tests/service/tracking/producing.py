@@ -122,7 +122,7 @@ async def producing(env: Mapping[str, str]) -> AsyncIterator[Producing]:
     broker = Broker(
         env["MAESTRO_KAFKA_BOOTSTRAP"],
         "maestro-producer",
-        env["MAESTRO_KAFKA_PRODUCER_PASSWORD"],
+        env["TRACKING_KAFKA_PRODUCER_PASSWORD"],
         "test",
     )
 
