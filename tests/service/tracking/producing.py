@@ -50,7 +50,7 @@ class Producing:
 
     env: Mapping[str, str]
     producer: AIOKafkaProducer
-    passes: dict[int, dict[str, Any]] = field(default_factory=dict)
+    passes: dict[object, dict[str, Any]] = field(default_factory=dict)
 
     async def pass_of(self, client: Client) -> dict[str, Any]:
         """A new pass of a client."""
@@ -69,8 +69,10 @@ class Producing:
         **told: Any,
     ) -> Sending:
         """A signed message about a run, with a pass of the client's or with another one."""
-        known = given or self.passes.get(id(client)) or await self.pass_of(client)
-        self.passes[id(client)] = dict(known)
+        whose = client.tenant.id, str(client.claims), getattr(client, "subject", "")
+        known = given or self.passes.get(whose) or await self.pass_of(client)
+        if given is None:
+            self.passes[whose] = dict(known)
         body: dict[str, Any] = {"run_id": run_id, **told}
         encode = msgspec.msgpack.encode if packed else msgspec.json.encode
         headers = {
