@@ -34,7 +34,7 @@ MESSAGES: Final = 256
 BYTES: Final = 8 * 1024 * 1024
 LAG_SECONDS: Final = 1.0
 _FIRST_DELAY: Final = 0.1
-_LONGEST_DELAY: Final = 5.0
+_LONGEST_DELAY: Final = 2.0
 _log = logger(__name__)
 
 
