@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from libs.common.errors import Refusal, denied, invalid, unavailable
 from libs.common.http.manners import Limits as SurfaceLimits
 from libs.common.http.manners import Manners
-from libs.common.http.types import ASGIApp, Receive, Scope, Send
+from libs.common.http.types import ASGIApp, Receive, Scope, Send, header
 from libs.common.service import Running
 from libs.common.telemetry import metrics
 from libs.common.telemetry.logs import log_tenant
@@ -19,7 +19,6 @@ from services.gateway.addresses import Networks, client_address, inside, url_as_
 from services.gateway.credentials import Presented, of_session, presented
 from services.gateway.exchange import Passport
 from services.gateway.forwarding import forward
-from services.gateway.headers import header
 from services.gateway.limits.bodies import Recognised, within_plan
 from services.gateway.limits.limits import Limits, Over
 from services.gateway.limits.needs import Needs

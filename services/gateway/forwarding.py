@@ -5,9 +5,9 @@ from typing import Final
 
 from libs.common.errors import unavailable
 from libs.common.http.public_url import PUBLIC_URL_HEADER
-from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send
+from libs.common.http.types import ASGIApp, Message, Receive, Scope, Send, header
 from libs.common.telemetry.tracing import current_traceparent
-from services.gateway.headers import Headers, header, passed_back, passed_on
+from services.gateway.headers import Headers, passed_back, passed_on
 from services.gateway.metrics import SILENT_UPSTREAMS
 from services.gateway.open_requests import OpenRequest, Stage
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from libs.common.http.types import header
 from libs.common.principal import PRINCIPAL_HEADER
 
 Headers = list[tuple[bytes, bytes]]
@@ -79,14 +80,6 @@ def passed_on(headers: Iterable[tuple[bytes, bytes]], principal: bytes | None) -
 def passed_back(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     """The headers of an answer as the client gets them: without those of another connection."""
     return [pair for pair in headers if pair[0] not in _OF_THE_SERVER]
-
-
-def header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
-    """The first header of that name, None when there is none."""
-    for found, value in headers:
-        if found == name:
-            return value
-    return None
 
 
 # Framing is the server's business; a client must not have it dropped by naming it.

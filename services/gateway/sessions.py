@@ -11,9 +11,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from libs.common.errors import denied, unauthenticated
-from libs.common.http.types import Scope
+from libs.common.http.types import Scope, header
 from services.gateway.addresses import Networks, address_of, inside
-from services.gateway.headers import header
 
 SESSION: Final = re.compile(r"mss_[0-9A-Za-z]{36}", re.ASCII)
 NEEDS_HTTPS: Final = (

@@ -11,10 +11,13 @@ from libs.common.http.exchange import PrincipalExchange
 from libs.common.service import Running
 from services.tracking.artifacts.objects import ArtifactStore
 from services.tracking.artifacts.opening import open_store
+from services.tracking.commands.flushing import Created, Logged, flush_created, flush_logged
+from services.tracking.commands.group_commit import GroupCommit
 from services.tracking.known import Known
 from services.tracking.model.capabilities import Seal
 from services.tracking.model.passes import PassSeal
 from services.tracking.model.usage import Receiving, Seen
+from services.tracking.store.sections import Conflict
 
 
 @dataclass(slots=True)
@@ -23,13 +26,15 @@ class State:
 
     `usage` is what tenants were last seen to have used, `receiving` the parts that come. `seal` makes the capabilities of parts,
     `passes` those of producers, and `composing` holds the uploads that this process puts together. With `exchange` the registry is
-    asked.
+    asked. What runs log, and new runs, are committed in groups.
     """
 
     artifacts: ArtifactStore
     seal: Seal
     passes: PassSeal
     exchange: PrincipalExchange
+    logged: GroupCommit[Logged, Conflict | None]
+    created: GroupCommit[Created, Conflict | None]
     known: Known = field(default_factory=Known)
     with_default: set[int] = field(default_factory=set)
     usage: Seen = field(default_factory=Seen)
@@ -44,10 +49,19 @@ async def open_state(running: Running) -> AsyncIterator[State]:
     """The state of a service that starts."""
     secret = running.common.auth_client_secret
     exchange = PrincipalExchange(running.name, secret, running.peers)
-    state = State(open_store(running.settings), Seal(secret), PassSeal(secret), exchange)
+    state = State(
+        artifacts=open_store(running.settings),
+        seal=Seal(secret),
+        passes=PassSeal(secret),
+        exchange=exchange,
+        logged=GroupCommit(lambda writes: flush_logged(running, writes)),
+        created=GroupCommit(lambda writes: flush_created(running, writes)),
+    )
     try:
         yield state
     finally:
+        await state.logged.close()
+        await state.created.close()
         # Their clients ask again, and another process puts them together.
         await ended(state.composing.values())
 

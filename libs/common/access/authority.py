@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final, TypeGuard
 
 import msgspec
@@ -43,8 +44,19 @@ class Authority:
         self._kept: OrderedDict[tuple[int, str, tuple[str, ...]], Rights] = OrderedDict()
         self._told: OrderedDict[Subject, Rights] = OrderedDict()
         self._least: dict[Subject, int] = {}
+        self._given: dict[str, Principal] = {}
         self._forgotten = 0
         self._flights: dict[Subject, asyncio.Task[Rights]] = {}
+
+    async def given(self, principal: Principal) -> Principal:
+        """The principal with its rights; a refusal 503 where those cannot be known."""
+        rights = await self.rights(principal)
+        given = self._given.get(principal.token)
+        if given is None or given.rights is not rights:
+            if len(self._given) >= MOST_KEPT:
+                self._given.clear()
+            given = self._given[principal.token] = replace(principal, rights=rights)
+        return given
 
     async def rights(self, principal: Principal) -> Rights:
         """The rights of a principal; a refusal 503 where they must be asked for and auth is away."""

@@ -1,9 +1,11 @@
 """A service's way to the broker: how to connect, and a producer that outlives the broker."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -15,9 +17,11 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
 )
+from aiokafka.partitioner import murmur2
 
 from libs.common.background import asked_to_end, background, ended
 from libs.common.events.envelope import Headers
+from libs.common.http.idle import Patience
 from libs.common.telemetry.logs import logger
 
 LARGEST_MESSAGE: Final = 16 * 1024 * 1024
@@ -82,11 +86,14 @@ class Producer:
         if self._producer is None:
             raise BrokerAway("the broker has not been reached yet")
         try:
-            # No wait_for: it makes a task, and a relay of 500 facts would wait its turn 500 times.
-            async with asyncio.timeout(SEND_SECONDS):
-                future: asyncio.Future[object] = await self._producer.send(
-                    topic, value, key=key, headers=headers
+            # There is nearly always room for it at once, and then no timer is started.
+            patience = Patience(SEND_SECONDS)
+            try:
+                future: asyncio.Future[object] = await patience.within(
+                    self._producer.send(topic, value, key=key, headers=headers)
                 )
+            finally:
+                patience.end()
         except _OF_ONE_TOPIC:
             raise
         except Exception:
@@ -111,6 +118,7 @@ class Producer:
                 acks="all",
                 enable_idempotence=True,
                 max_request_size=LARGEST_MESSAGE,
+                partitioner=_partition,
                 request_timeout_ms=30_000,
                 retry_backoff_ms=200,
             )
@@ -129,6 +137,20 @@ class Producer:
                     future.set_exception(BrokerAway("the client was replaced"))
             await asyncio.sleep(delay)
             delay = min(delay * 2, 2.0)
+
+
+def _partition(key: bytes | None, partitions: list[int], available: list[int]) -> int:
+    """The partition that Kafka's own clients choose for a key; any where there is none."""
+    if key is None:
+        return random.choice(available or partitions)  # noqa: S311 - no secret
+    return partitions[_hash(key) % len(partitions)]
+
+
+@lru_cache(maxsize=20_000)
+def _hash(key: bytes) -> int:
+    # In Python it costs more than all else that is done with a message.
+    hashed: int = murmur2(key)
+    return hashed & 0x7FFFFFFF
 
 
 @asynccontextmanager

@@ -30,3 +30,8 @@ def is_world(problem: BaseException) -> bool:
     if isinstance(problem, ValueError):  # asyncpg: an argument that its column cannot hold
         return False
     return isinstance(problem, WORLD_ERRORS)
+
+
+def is_lock(problem: BaseException | None) -> bool:
+    """Whether a statement was given up for what another transaction holds."""
+    return isinstance(problem, asyncpg.LockNotAvailableError | asyncpg.DeadlockDetectedError)

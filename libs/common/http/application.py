@@ -17,8 +17,9 @@ from libs.common.errors import Refusal, invalid, too_large, unavailable
 from libs.common.http.checks import schema_of
 from libs.common.http.manners import OWN_API, Limits, Manners, bounded, declared_length, refused
 from libs.common.http.routes import JSON_BODY_LIMIT, Call, Route, Routes, answer_of, caller_of
-from libs.common.http.types import ASGIApp, Receive, Scope, Send
+from libs.common.http.types import ASGIApp, Receive, Scope, Send, header
 from libs.common.http.wire import decode_body, decode_query, error_body
+from libs.common.principal import PRINCIPAL_HEADER
 from libs.common.service import Running
 from libs.common.telemetry import metrics
 
@@ -30,6 +31,8 @@ _READER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
 OWN_BODY_LIMIT: Final = 1024 * 1024
 _OWN_LIMITS: Final = Limits(body_bytes=OWN_BODY_LIMIT)
 _MOST_SHOWN: Final = 20
+_PRINCIPAL: Final = PRINCIPAL_HEADER.encode()
+_JSON: Final = (b"content-type", b"application/json")
 
 
 def application(running: Running, routes: Routes, routers: Iterable[APIRouter] = ()) -> ASGIApp:
@@ -81,7 +84,7 @@ class _Dispatcher:
         route = self._exact.get((scope["method"], scope["path"])) or self._by_pattern(scope)
         if route is not None:
             scope["route_name"] = route.name
-            await (await self._respond(route, scope, receive))(scope, receive, send)
+            await self._respond(route, scope, receive, send)
         elif (probe := _PROBES.get(scope["path"])) is not None:
             scope["route_name"] = "probe"
             await (await probe(self._running))(scope, receive, send)
@@ -113,10 +116,18 @@ class _Dispatcher:
             )
         )
 
-    async def _respond(self, route: Route, scope: Scope, receive: Receive) -> Response:
-        request = Request(scope, receive)
-        caller = await caller_of(self._running, route, request.headers)
-        call = Call(request, self._running, caller, route.permission)
+    async def _respond(self, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
+        principal = header(scope["headers"], _PRINCIPAL)
+        given = None if principal is None else principal.decode("latin-1")
+        caller = await caller_of(self._running, route, given)
+        call = Call(Request(scope, receive), self._running, caller, route.permission)
+        answer = await self._answer(route, call)
+        if isinstance(answer, Response):
+            await answer(scope, receive, send)
+        else:
+            await _send_json(answer, send)
+
+    async def _answer(self, route: Route, call: Call) -> Response | bytes:
         try:
             if route.streams:
                 return answer_of(await route.handler(call))
@@ -133,11 +144,13 @@ class _Dispatcher:
 async def _run(route: Route, call: Call) -> Any:
     if route.body is None:
         return await route.handler(call)
-    # A request without a query may have a body where MLflow reads messages.
-    if route.method == "GET" and (call.request.url.query or schema_of(route.body) is None):
-        return await route.handler(call, decode_query(call.request.url.query, route.body))
+    if route.method == "GET":
+        query = call.request.scope["query_string"].decode("latin-1")
+        # A request without a query may have a body where MLflow reads messages.
+        if query or schema_of(route.body) is None:
+            return await route.handler(call, decode_query(query, route.body))
     if route.method in ("POST", "PUT"):
-        _insist_json(call.request.headers.get("content-type"))
+        _insist_json(header(call.request.scope["headers"], b"content-type"))
     body = await read_body(call.request)
     if len(body) <= _READ_AT_ONCE:
         return await route.handler(call, decode_body(body, route.body))
@@ -148,26 +161,37 @@ async def _run(route: Route, call: Call) -> Any:
     )
 
 
-def _insist_json(content_type: str | None) -> None:
+async def _send_json(body: bytes, send: Send) -> None:
+    headers = [(b"content-length", b"%d" % len(body)), _JSON]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _insist_json(content_type: bytes | None) -> None:
     """Refuse other bodies in MLflow's words: a web page can send those without being asked."""
     if content_type is None:
         raise invalid("Bad Request. Content-Type header is missing.")
-    if content_type.split(";")[0] != "application/json":
+    if content_type.split(b";")[0] != b"application/json":
         raise invalid("Bad Request. Content-Type must be one of ['application/json'].")
 
 
 async def read_body(request: Request, limit: int = JSON_BODY_LIMIT) -> bytes:
     """The whole body; a refusal 413 as soon as it passes `limit` bytes."""
-    if declared_length(request.headers.get("content-length", "").encode("latin-1")) > limit:
+    if declared_length(header(request.scope["headers"], b"content-length") or b"") > limit:
         raise too_large(f"The body is larger than {limit} bytes.")
     parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        part = message.get("body", b"")
         size += len(part)
         if size > limit:
             raise too_large(f"The body is larger than {limit} bytes.")
         parts.append(part)
-    return b"".join(parts)
+        more = message.get("more_body", False)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def _on_refusal(request: Request, problem: Exception) -> Response:

@@ -5,8 +5,8 @@ details (RFC 9457) under our own API. What nobody foresaw becomes a 500 without 
 """
 
 import re
+import secrets
 import time
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -66,23 +66,31 @@ class Manners:
         started = time.perf_counter()
         self._open.inc()
         try:
-            with self._tracing.span(
-                f"{scope['method']} {self._service}",
-                kind=SpanKind.SERVER,
-                parent=headers.get(b"traceparent", b"").decode("latin-1"),
-                attributes={"http.request.method": scope["method"], "url.path": scope["path"]},
-            ) as span:
-                with tenant_of_lines():
+            with tenant_of_lines():
+                if self._tracing.enabled:
+                    await self._traced(scope, receive, answer, headers)
+                else:
                     await self._guarded(scope, receive, answer, headers)
-                if span is not None:
-                    span.set_attribute("http.response.status_code", answer.status)
-                    span.update_name(f"{self._service} {scope.get('route_name', 'unknown')}")
         finally:
             self._open.dec()
             route = scope.get("route_name", "unknown")
             count, seconds = answered(self._service, route, scope["method"], answer.status)
             count.inc()
             seconds.observe(time.perf_counter() - started)
+
+    async def _traced(
+        self, scope: Scope, receive: Receive, answer: "_Answer", headers: dict[bytes, bytes]
+    ) -> None:
+        with self._tracing.span(
+            f"{scope['method']} {self._service}",
+            kind=SpanKind.SERVER,
+            parent=headers.get(b"traceparent", b"").decode("latin-1"),
+            attributes={"http.request.method": scope["method"], "url.path": scope["path"]},
+        ) as span:
+            await self._guarded(scope, receive, answer, headers)
+            if span is not None:
+                span.set_attribute("http.response.status_code", answer.status)
+                span.update_name(f"{self._service} {scope.get('route_name', 'unknown')}")
 
     async def _guarded(
         self, scope: Scope, receive: Receive, answer: "_Answer", headers: dict[bytes, bytes]
@@ -201,7 +209,7 @@ def _request_id(scope: Scope) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _REQUEST_ID.match(value):
             return value.decode()
-    made = uuid.uuid4().hex
+    made = secrets.token_hex(16)
     scope["headers"] = [*scope["headers"], (b"x-request-id", made.encode())]
     return made
 

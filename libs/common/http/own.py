@@ -23,7 +23,7 @@ def running_of(request: Request) -> Running:
 
 async def caller_of(request: Request) -> Principal:
     """The verified caller with its rights; raises a 401 refusal where there is none."""
-    return await principal_of(running_of(request), request.headers)
+    return await principal_of(running_of(request), request.headers.get(PRINCIPAL_HEADER))
 
 
 async def operator_of(request: Request) -> Principal:

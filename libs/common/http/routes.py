@@ -1,8 +1,8 @@
 """Routes: each operation declared beside its handler, with its permission and its body."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final, get_type_hints
 
 import msgspec
@@ -13,7 +13,7 @@ from libs.common.access.guard import not_allowed
 from libs.common.access.permissions import PERMISSIONS
 from libs.common.errors import denied
 from libs.common.filters.pages import Page
-from libs.common.principal import PRINCIPAL_HEADER, Principal
+from libs.common.principal import Principal
 from libs.common.service import Running
 from libs.common.telemetry.logs import log_tenant
 
@@ -116,23 +116,20 @@ def _body_of(handler: Handler) -> type[msgspec.Struct] | None:
     return kind
 
 
-def answer_of(result: Any) -> Response:
-    """What a handler returned, as a response: ready JSON in bytes, anything else encoded."""
-    if isinstance(result, Response):
-        return result
-    content = result if isinstance(result, bytes) else msgspec.json.encode(result)
-    return Response(content, media_type="application/json")
+def answer_of(result: Any) -> Response | bytes:
+    """What a handler returned: a response, ready JSON in bytes, anything else encoded."""
+    return result if isinstance(result, Response | bytes) else msgspec.json.encode(result)
 
 
-async def caller_of(running: Running, route: Route, headers: Mapping[str, str]) -> Principal | None:
-    """The verified caller of a request with its rights, None on a public route.
+async def caller_of(running: Running, route: Route, principal: str | None) -> Principal | None:
+    """The verified caller behind a request's header with its rights, None on a public route.
 
     Whoever may do this nowhere is refused here; on which resources one may is the handler's to ask.
     What is about a workspace names it in its path, and is the handler's to ask alone.
     """
     if route.permission == PUBLIC:
         return None
-    caller = await principal_of(running, headers)
+    caller = await principal_of(running, principal)
     selection = caller.rights.selection(route.permission, caller.workspace_id)
     of_path = PERMISSIONS[route.permission].kind == "workspace"
     if selection.nothing and not of_path and not route.permission.endswith(".read"):
@@ -140,16 +137,16 @@ async def caller_of(running: Running, route: Route, headers: Mapping[str, str]) 
     return caller
 
 
-async def principal_of(running: Running, headers: Mapping[str, str]) -> Principal:
-    """The verified caller with its rights; a 401 refusal where there is none.
+async def principal_of(running: Running, principal: str | None) -> Principal:
+    """The verified caller behind a request's header with its rights; a 401 refusal without one.
 
     The platform's operator is refused: it is of no tenant, and has routes of its own.
     """
-    caller = await running.verifier.verify(headers.get(PRINCIPAL_HEADER))
+    caller = await running.verifier.verify(principal)
     if caller.is_operator:
         raise denied(
             "The platform's operator is a member of no tenant and may manage tenants only"
             " (/api/maestro/v1/tenants). Use a member's token for this."
         )
     log_tenant(caller.tenant_no)
-    return replace(caller, rights=await running.authority.rights(caller))
+    return await running.authority.given(caller)

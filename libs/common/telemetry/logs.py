@@ -2,8 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -62,14 +61,21 @@ def log_tenant(tenant_no: int) -> None:
     _TENANT.set(tenant_no)
 
 
-@contextmanager
-def tenant_of_lines(tenant_no: int | None = None) -> Iterator[None]:
+class tenant_of_lines:  # noqa: N801 - used as a function is
     """What is logged in the block is of this tenant, or of the one that `log_tenant` names in it."""
-    before = _TENANT.set(_TENANT.get() if tenant_no is None else tenant_no)
-    try:
-        yield
-    finally:
-        _TENANT.reset(before)
+
+    # A generator would cost three times as much, twice a request.
+    __slots__ = ("_before", "_tenant_no")
+
+    def __init__(self, tenant_no: int | None = None) -> None:
+        self._tenant_no = tenant_no
+
+    def __enter__(self) -> None:
+        named = self._tenant_no
+        self._before = _TENANT.set(_TENANT.get() if named is None else named)
+
+    def __exit__(self, *_: object) -> None:
+        _TENANT.reset(self._before)
 
 
 def add_tenant(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -8,8 +8,7 @@ from typing import Final
 from libs.common.contracts.plans import Plan
 from libs.common.errors import Refusal, too_large
 from libs.common.http.manners import declared_length
-from libs.common.http.types import Message, Receive
-from services.gateway.headers import header
+from libs.common.http.types import Message, Receive, header
 
 # A thousand metrics in one batch are about 100 KB.
 MOST_READ_AHEAD: Final = 128 * 1024

@@ -1,15 +1,14 @@
-"""Logging into a run: points, params and tags, each request in one round trip."""
+"""Logging into a run: points, params and tags, many requests in one transaction."""
 
 from collections.abc import Sequence
 
-import msgspec
-
 from libs.common.errors import Refusal
 from libs.common.events.outbox import outbox_columns, unit_of_work
-from libs.common.failpoints import reach
 from libs.common.principal import Principal
 from libs.common.service import Running
+from libs.common.telemetry.tracing import current_traceparent
 from services.tracking.commands.facts import details_logged, metrics_logged, run_changed
+from services.tracking.commands.flushing import Logged
 from services.tracking.commands.runs import run_to_change
 from services.tracking.model import limits
 from services.tracking.model.metrics import Point, no_model
@@ -22,19 +21,17 @@ from services.tracking.model.runs import (
     params_changed,
     run_uuid,
 )
+from services.tracking.state import state_of
 from services.tracking.store import logging as store
 from services.tracking.store.runs import save_run
+from services.tracking.store.sections import Conflict
 
 Pairs = Sequence[tuple[str, str]]
 
 
 async def log_metric(running: Running, principal: Principal, run_id: str, point: Point) -> None:
     """Store one point."""
-    run = run_uuid(run_id)
-    told = outbox_columns(running, [metrics_logged(run_id, [point])], principal)
-    reach("write.before-commit")
-    refused = await store.log_metric(running.database, principal.workspace_id, run, point, told)
-    _answered(running, run_id, refused)
+    await _commit(running, principal, run_id, [point], {}, {})
 
 
 async def log_param(
@@ -42,14 +39,11 @@ async def log_param(
 ) -> None:
     """Store a param; the same value again is no error, another one is."""
     params = dict([limits.param(key, value)])
-    told = outbox_columns(running, [details_logged(run_id, params=params)], principal)
-    reach("write.before-commit")
-    refused = await store.log_batch(
-        running.database, principal.workspace_id, run_uuid(run_id), [], params, {}, told
-    )
+    refused = await _committed(running, principal, run_id, [], params, {})
     if refused is not None and refused.why == "params-changed":
         raise param_changed(run_id, *refused.params[0])
-    _answered(running, run_id, refused)
+    if refused is not None:
+        raise _refusal(run_id, refused)
 
 
 async def set_tag(
@@ -88,20 +82,36 @@ async def _log(
     if not tags.get(RUN_NAME_TAG, "name"):
         # A run keeps its name when it is given an empty one.
         tags.pop(RUN_NAME_TAG)
-    facts: list[msgspec.Struct] = []
-    if points:
-        facts.append(metrics_logged(run_id, points))
-    if params or tags:
-        facts.append(details_logged(run_id, params=params, tags=tags))
     if RUN_NAME_TAG in tags:
-        await _log_and_rename(running, principal, run_id, points, params, tags, facts)
-        return
-    told = outbox_columns(running, facts, principal)
-    reach("write.before-commit")
-    refused = await store.log_batch(
-        running.database, principal.workspace_id, run_uuid(run_id), points, params, tags, told
-    )
-    _answered(running, run_id, refused)
+        await _log_and_rename(running, principal, run_id, points, params, tags)
+    else:
+        await _commit(running, principal, run_id, points, params, tags)
+
+
+async def _commit(
+    running: Running,
+    principal: Principal,
+    run_id: str,
+    points: Sequence[Point],
+    params: dict[str, str],
+    tags: dict[str, str],
+) -> None:
+    refused = await _committed(running, principal, run_id, points, params, tags)
+    if refused is not None:
+        raise _refusal(run_id, refused)
+
+
+async def _committed(
+    running: Running,
+    principal: Principal,
+    run_id: str,
+    points: Sequence[Point],
+    params: dict[str, str],
+    tags: dict[str, str],
+) -> Conflict | None:
+    """Commit together with what others log just now; why it was refused, None when it is stored."""
+    write = Logged(principal, run_id, run_uuid(run_id), points, params, tags, current_traceparent())
+    return await state_of(running).logged.commit(write)
 
 
 async def _log_and_rename(
@@ -111,7 +121,6 @@ async def _log_and_rename(
     points: Sequence[Point],
     params: dict[str, str],
     tags: dict[str, str],
-    facts: list[msgspec.Struct],
 ) -> None:
     """The rare batch that names the run: its fact needs the run's state, read in between."""
     async with unit_of_work(running, principal) as work:
@@ -127,18 +136,12 @@ async def _log_and_rename(
         renamed = run.changed(name=tags[RUN_NAME_TAG])
         await save_run(work.connection, principal.tenant_no, renamed)
         work.record(run_changed(renamed))
-        for fact in facts:
-            work.record(fact)
+        if points:
+            work.record(metrics_logged(run_id, points))
+        work.record(details_logged(run_id, params=params, tags=tags))
 
 
-def _answered(running: Running, run_id: str, refused: store.Outcome | None) -> None:
-    if refused is not None:
-        raise _refusal(run_id, refused)
-    reach("write.after-commit")
-    running.wake_relay()
-
-
-def _refusal(run_id: str, refused: store.Outcome) -> Refusal:
+def _refusal(run_id: str, refused: Conflict | store.Outcome) -> Refusal:
     if refused.why == "no-run":
         return no_run(run_id)
     if refused.why == "run-not-active":

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 
 from libs.common.contracts.tracking import RunCreated, RunDeleted, RunRestored
 from libs.common.errors import missing
-from libs.common.events.outbox import UnitOfWork, outbox_columns, unit_of_work
-from libs.common.failpoints import reach
+from libs.common.events.outbox import UnitOfWork, unit_of_work
 from libs.common.principal import Principal
 from libs.common.service import Running
+from libs.common.telemetry.tracing import current_traceparent
 from services.tracking.commands.experiments import ensure_default
 from services.tracking.commands.facts import brief, details_logged, run_changed, run_state
+from services.tracking.commands.flushing import Created
 from services.tracking.commands.quotas import insist_on_run_quota
 from services.tracking.model import limits
 from services.tracking.model.experiments import (
@@ -28,7 +29,7 @@ from services.tracking.model.runs import (
     run_name,
     run_uuid,
 )
-from services.tracking.store import logging
+from services.tracking.state import state_of
 from services.tracking.store import runs as store
 
 
@@ -42,7 +43,7 @@ async def create_run(
     start_time: int,
     tags: Mapping[str, str],
 ) -> tuple[Run, dict[str, str]]:
-    """A new run with its tags, in one round trip."""
+    """A new run with its tags, in one transaction with those that others make just now."""
     await insist_on_run_quota(running, principal)
     check_user_id(user_id)
     for key in tags:
@@ -53,27 +54,26 @@ async def create_run(
     if experiment_id == DEFAULT_ID:
         await ensure_default(running, principal)
     run = new_run(principal, experiment_id, name, user_id, start_time)
-    fact = RunCreated(version=run.version, run=run_state(run), tags=brief(kept))
-    new = logging.NewRun(
-        run_id=run_uuid(run.run_id),
-        experiment_id=experiment_id,
-        name=run.name,
-        user_id=user_id,
-        start_time=start_time,
-        artifact_uri=run.artifact_uri,
-        tags=kept,
+    refused = await state_of(running).created.commit(
+        Created(
+            principal=principal,
+            experiment_id=experiment_id,
+            run=run_uuid(run.run_id),
+            name=run.name,
+            user_id=user_id,
+            start_time=start_time,
+            artifact_uri=run.artifact_uri,
+            tags=kept,
+            fact=RunCreated(version=run.version, run=run_state(run), tags=brief(kept)),
+            trace=current_traceparent(),
+        )
     )
-    told = outbox_columns(running, [fact], principal)
-    reach("write.before-commit")
-    refused = await logging.create_run(running.database, principal.workspace_id, new, told)
     if refused is not None:
         raise (
             no_experiment(experiment_id)
             if refused.why == "no-experiment"
             else not_active(experiment_id, refused.stage)
         )
-    reach("write.after-commit")
-    running.wake_relay()
     return run, kept
 
 

@@ -1,4 +1,4 @@
-"""The hot writes: one SQL function each, called in one round trip, its refusal decided inside."""
+"""Writes of one request inside a transaction: a SQL function each, its refusal decided inside."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
@@ -37,10 +37,6 @@ class NewRun(msgspec.Struct, frozen=True):
     tags: dict[str, str]
 
 
-_LOG_METRIC: Final = """
-SELECT log_metric($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                  $19)
-"""
 _LOG_BATCH: Final = """
 SELECT log_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
                  $19, $20, $21, $22, $23)
@@ -49,21 +45,6 @@ _CREATE_RUN: Final = """
 SELECT create_run($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
                   $19)
 """
-
-
-async def log_metric(
-    database: Asking, workspace_id: int, run_id: UUID, point: Point, told: OutboxColumns
-) -> Outcome | None:
-    """One point and its fact; None when it is stored."""
-    return _outcome(
-        await database.fetchval(
-            _LOG_METRIC,
-            *(workspace_id, run_id, point.key, point.value, point.time, point.step),
-            *(point.model_id, point.dataset_name, point.dataset_digest),
-            *(column[0] for column in told[:6]),
-            *told[6:],
-        )
-    )
 
 
 async def log_batch(
