@@ -17,6 +17,7 @@ from libs.common.errors import unavailable
 from libs.common.events.envelope import Headers
 from libs.common.events.messages import Message, Unfit
 from libs.common.service import Running, Subscription
+from libs.common.telemetry.metrics import exposition
 
 Handler = Callable[[Running, Sequence[Message]], Awaitable[list[Unfit | None]]]
 
@@ -42,13 +43,13 @@ def record(value: bytes) -> ConsumerRecord:
     return ConsumerRecord(INGEST.name, 0, 7, 5, 1, b"k", value, None, 1, len(value), (("h", None),))
 
 
-async def settled(handler: Handler, values: Sequence[bytes]) -> Kept:
+async def settled(handler: Handler, values: Sequence[bytes], kept: Kept | None = None) -> Kept:
     """What is put aside when a handler is given messages."""
 
     class Service:
         name = "tracking"
 
-    kept = Kept()
+    kept = kept or Kept()
     subscription = Subscription("ingest", (INGEST,), kind="batch", batch=handler)
     lane = Batches(
         cast("Running", Service()),
@@ -119,3 +120,35 @@ async def test_unfit_messages_are_kept_with_field_and_reason() -> None:
             "stamp": "1",
         }.items()
     )
+
+
+async def test_letters_of_a_flood_are_sent_together() -> None:
+    under_way, most = 0, 0
+
+    class Slow(Kept):
+        async def publish(
+            self, topic: str, key: bytes | None, value: bytes, headers: Headers
+        ) -> Awaitable[object]:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0)
+            under_way -= 1
+            return await super().publish(topic, key, value, headers)
+
+    async def handler(_: Running, messages: Sequence[Message]) -> list[Unfit | None]:
+        return [Unfit("body", "nonsense") for _ in messages]
+
+    kept = await settled(handler, [b"bad"] * 50, Slow())
+    assert (len(kept.letters), most) == (50, 50)
+
+
+def test_lanes_are_put_together_in_the_gauges() -> None:
+    lag = Lag("a.group")
+    lag.tell(0, 3, 1.5)
+    lag.tell(1, 4, 0.5)
+    text = exposition().decode()
+    assert 'maestro_messages_behind{group="a.group"} 7.0' in text
+    assert 'maestro_seconds_behind{group="a.group"} 1.5' in text
+    lag.tell(0, 0, 0.0)
+    assert 'maestro_seconds_behind{group="a.group"} 0.5' in exposition().decode()

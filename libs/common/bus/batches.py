@@ -9,10 +9,10 @@ limit, nothing is dead-lettered meanwhile, and offsets are committed after COMMI
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from libs.common.background import background
@@ -35,6 +35,7 @@ BYTES: Final = 8 * 1024 * 1024
 LAG_SECONDS: Final = 1.0
 _FIRST_DELAY: Final = 0.1
 _LONGEST_DELAY: Final = 2.0
+Found = Mapping[TopicPartition, Sequence[ConsumerRecord]]
 _log = logger(__name__)
 
 
@@ -59,6 +60,8 @@ class Batches:
         self._lag = lag
         self._lane = lane
         self._group = group_of(running.name, subscription)
+        # The first message of a partition that cannot be read, where one was found.
+        self._unreadable: dict[TopicPartition, int] = {}
         # When the broker took the oldest message that is not applied yet; 0 where there is none.
         self._oldest = 0
         self._at_work = 0
@@ -92,23 +95,61 @@ class Batches:
                 {f"{self._group}-lag-{self._lane}": lambda: self._tell_lag(consumer)}
             ):
                 await self._consume(consumer)
+        except UnicodeDecodeError:
+            self._unreadable |= unreadable_in(consumer)
+            raise Stalled(f"a message cannot be read: {self._unreadable}") from None
         finally:
             await leave(consumer, self._group)
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         progress = Progress(consumer, self._group, tells=False)
         while True:
+            for at in self._unreadable.keys() & consumer.assignment():
+                await self._step_over(consumer, at, self._unreadable.pop(at))
             found = await consumer.getmany(timeout_ms=1000, max_records=MESSAGES)
             if found:
-                records = [record for part in found.values() for record in part]
-                self._oldest = min(record.timestamp for record in records)
-                self._at_work = len(records)
-                await self._settle(records)
-                reach("consumer.after-effect")
-                await commit_offsets(consumer, {at: r[-1].offset + 1 for at, r in found.items()})
+                await self._take(consumer, found)
             else:
                 self._oldest = self._at_work = 0
             await progress.note(moved=bool(found))
+
+    async def _take(self, consumer: AIOKafkaConsumer, found: Found) -> None:
+        """Settle messages of some partitions, and commit how far that is."""
+        records = [record for part in found.values() for record in part]
+        self._oldest = min(record.timestamp for record in records)
+        self._at_work = len(records)
+        await self._settle(records)
+        reach("consumer.after-effect")
+        await commit_offsets(consumer, {at: part[-1].offset + 1 for at, part in found.items()})
+
+    async def _step_over(self, consumer: AIOKafkaConsumer, at: TopicPartition, bad: int) -> None:
+        """Take what lies before a message that cannot be read, and go on behind it.
+
+        What was sent in one batch with it cannot be read either: aiokafka reads a batch from its
+        beginning. A letter says where it lies.
+        """
+        while (position := await consumer.position(at)) < bad:
+            most = min(MESSAGES, bad - position)
+            found = await consumer.getmany(at, timeout_ms=1000, max_records=most)
+            if found:
+                await self._take(consumer, found)
+        beyond, found = bad, {}
+        while not found:
+            beyond += 1
+            consumer.seek(at, beyond)
+            try:
+                found = await consumer.getmany(at, timeout_ms=1000, max_records=1)
+            except UnicodeDecodeError:
+                continue
+            break
+        reason = (
+            f"offsets {bad} to {beyond - 1}: the name of a header is no UTF-8; the topic has them"
+        )
+        lost = ConsumerRecord(at.topic, at.partition, bad, 0, 1, b"", b"", None, 0, 0, ())
+        await bury(self._producer, self._group, lost, Unfit("headers", reason))
+        await commit_offsets(consumer, {at: beyond})
+        if found:
+            await self._take(consumer, found)
 
     async def _settle(self, records: Sequence[ConsumerRecord]) -> None:
         """Apply some messages and keep what is unfit among them; ends when that is done."""
@@ -141,11 +182,14 @@ class Batches:
     async def _keep_unfit(
         self, records: Sequence[ConsumerRecord], answers: Sequence[Unfit | None]
     ) -> None:
+        letters = []
         for record, unfit in zip(records, answers, strict=True):
             if unfit is None:
                 MESSAGES_HANDLED.labels(self._group, record.topic, "applied").inc()
             else:
-                await bury(self._producer, self._group, record, unfit)
+                letters.append(bury(self._producer, self._group, record, unfit))
+        # Together: who sends a flood of them must not keep the others waiting for each.
+        await asyncio.gather(*letters)
 
     async def _tell_lag(self, consumer: AIOKafkaConsumer) -> None:
         """How far we are behind, in messages and in seconds; also while the database is away."""
@@ -154,6 +198,22 @@ class Batches:
             seconds = max(0.0, time.time() - self._oldest / 1000) if self._oldest else 0.0
             self._lag.tell(self._lane, unseen + self._at_work, seconds)
             await asyncio.sleep(LAG_SECONDS)
+
+
+def unreadable_in(consumer: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+    """The partitions that a consumer has just failed to read, and at which offset.
+
+    A client that is none of ours may name a header in bytes that are no UTF-8. aiokafka raises there,
+    does not say where, and forgets the messages before: the consumer is of no more use then.
+    """
+    fetched = consumer._fetcher._records  # noqa: SLF001 - there is no other way to it
+    found: dict[TopicPartition, int] = {}
+    for at, result in fetched.items():
+        records = getattr(result, "_partition_records", None)
+        reading = getattr(records, "_records_iterator", None)
+        if records is not None and (reading is None or reading.gi_frame is None):
+            found[at] = records.next_fetch_offset
+    return found
 
 
 def message_of(record: ConsumerRecord) -> Message:
