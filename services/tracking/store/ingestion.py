@@ -223,6 +223,8 @@ async def store_points(
     numbers: Mapping[tuple[int, str], int],
 ) -> None:
     """Points of many runs, and the latest values that they make."""
+    # Neighbours in the index come one after the other.
+    points = sorted(points, key=lambda one: (one[0].run.run_no, numbers[tenant_no, one[1].key]))
     run_nos, key_nos, steps, times, values = [], [], [], [], []
     for held, columns in points:
         count = len(columns.values)
