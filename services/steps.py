@@ -9,8 +9,9 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 
 from libs.common.bus.link import Broker
-from libs.common.bus.provision import provision, wanted_topics
+from libs.common.bus.provision import provision, takes_from_outside, wanted_topics
 from libs.common.bus.redrive import redrive as put_back
+from libs.common.contracts.ingest import PRODUCER
 from libs.common.database.migrations import MigrationRefused
 from libs.common.database.migrations import migrate as migrate_schema
 from libs.common.events.republish import republish as tell_again
@@ -85,15 +86,19 @@ async def prepare(services: Sequence[Service], env: Mapping[str, str]) -> list[s
 
 async def _provision(services: Sequence[Service], env: Mapping[str, str]) -> list[str]:
     admin = _admin(env)
+    passwords = {
+        service.name: _needed(env, f"{service.name}_kafka_password".upper()) for service in services
+    }
+    for service in services:
+        if takes_from_outside(service):
+            name = f"{service.name}_kafka_producer_password".upper()
+            passwords[PRODUCER] = _needed(env, name)
     return await provision(
         services,
         bootstrap=admin.bootstrap,
         username=admin.username,
         password=admin.password,
-        passwords={
-            service.name: _needed(env, f"{service.name}_kafka_password".upper())
-            for service in services
-        },
+        passwords=passwords,
         replication=load(Shared, "MAESTRO", env).kafka_replication,
     )
 

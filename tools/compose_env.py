@@ -20,6 +20,7 @@ def credentials() -> dict[str, str]:
         "REDIS_PASSWORD": _password(),
         "KAFKA_CLUSTER_ID": base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
         "KAFKA_ADMIN_PASSWORD": _password(),
+        "TRACKING_KAFKA_PRODUCER_PASSWORD": _password(),
         "AUTH_KEY_ENCRYPTION_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
     }
     for service in OWNERS:

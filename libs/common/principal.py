@@ -34,7 +34,8 @@ class Principal:
     """A verified caller; `tenant` is a UUID, `tenant_no` its short number inside tables.
 
     `workspace` is the name of the workspace, `workspace_id` its number inside tables. `actor` is the id of the credential that was used,
-    `expires_at` seconds since 1970, `token` the signed form for an exchange. `epoch` is the version
+    `expires_at` seconds since 1970, `token` the signed form for an exchange. `credential_ends` is
+    when that credential itself ends, in seconds since 1970, 0 where it does not. `epoch` is the version
     of the subject's access, and `rights` are what that access allows: none until they are given.
     """
 
@@ -49,6 +50,7 @@ class Principal:
     expires_at: int
     token: str
     workspace: str = DEFAULT_NAME
+    credential_ends: int = 0
     rights: Rights = field(default=NO_RIGHTS, compare=False, repr=False)
 
     @property
@@ -145,4 +147,5 @@ def _principal(claims: dict[str, Any], raw: str) -> Principal:
         expires_at=int(claims["exp"]),
         token=raw,
         workspace=str(claims.get("wsn", DEFAULT_NAME)),
+        credential_ends=int(claims.get("cex", 0)),
     )

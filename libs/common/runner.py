@@ -18,10 +18,12 @@ from libs.common import failpoints
 from libs.common.access.asking import asks_auth
 from libs.common.access.authority import Authority
 from libs.common.background import Job, background
+from libs.common.bus.batches import Batches
 from libs.common.bus.broadcast import Broadcast
+from libs.common.bus.lag import Lag
 from libs.common.bus.link import Broker, Producer, open_producer
 from libs.common.bus.tail import Tail
-from libs.common.bus.work import Work
+from libs.common.bus.work import Work, group_of
 from libs.common.database.guard import check
 from libs.common.database.pool import open_database
 from libs.common.database.world import WORLD_ERRORS
@@ -199,6 +201,11 @@ def _jobs(value: Running, broker: Broker, producer: Producer) -> dict[str, Job]:
             tail = Tail(value.name, subscription, broker)
             value.tails[subscription.name] = tail
             jobs[subscription.name] = tail.run
+        elif subscription.kind == "batch":
+            lag = Lag(group_of(service.name, subscription))
+            for lane in range(subscription.lanes):
+                name = f"{subscription.name}-{lane}"
+                jobs[name] = Batches(value, subscription, broker, producer, lag, lane).run
         else:
             jobs[subscription.name] = Broadcast(value, subscription, broker).run
     for worker in service.workers:
@@ -220,4 +227,4 @@ def _keys_of(peers: Mapping[str, ASGIApp]) -> Callable[[], Awaitable[dict[str, A
 
 def _speaks(service: Service) -> bool:
     # The broker lets nobody produce who may write no topic; a listener keeps dead letters too.
-    return bool(service.publishes) or any(s.kind == "work" for s in service.subscriptions)
+    return bool(service.publishes) or any(s.in_group for s in service.subscriptions)

@@ -12,6 +12,7 @@ from libs.common.access.authority import Ask, Authority
 from libs.common.contracts.topic import Topic
 from libs.common.database.pool import Database
 from libs.common.events.envelope import Event
+from libs.common.events.messages import Message, Unfit
 from libs.common.events.outbox import UnitOfWork
 from libs.common.filters.pages import page_key
 from libs.common.http.types import ASGIApp
@@ -44,18 +45,30 @@ class Subscription:
     hears everything from now on; the handlers get the running service. `any_fact` takes the facts
     that `handlers` does not name; others are passed over. `connected` runs at every (re)connect of
     a broadcast, because what was said meanwhile was missed. *tail*: topics that are read only while
-    somebody listens; `Running.tails` holds what reads them, and no handler is called.
+    somebody listens; `Running.tails` holds what reads them, and no handler is called. *batch*: as
+    work, but `batch` gets many messages as they came and applies them in a transaction of its own,
+    with their inbox rows; it answers for each None, or why it is unfit. A process takes part in its
+    group as so many `lanes`, each with partitions of its own.
     """
 
     name: str
     topics: tuple[Topic, ...]
     handlers: Mapping[type[msgspec.Struct], Any] = field(default_factory=dict)
     any_fact: Any = None
-    kind: Literal["work", "broadcast", "tail"] = "work"
+    kind: Literal["work", "broadcast", "tail", "batch"] = "work"
     connected: Callable[["Running"], Awaitable[None]] | None = None
+    batch: Callable[["Running", Sequence[Message]], Awaitable[list[Unfit | None]]] | None = None
+    lanes: int = 1
+
+    @property
+    def in_group(self) -> bool:
+        """Whether it is shared among all replicas, and keeps what it cannot apply."""
+        return self.kind in ("work", "batch")
 
     def handler_of(self, fact: type[msgspec.Struct]) -> Any:
         """The handler of a fact class, None when this subscription passes it over."""
+        if self.batch is not None:
+            return self.batch
         return self.handlers.get(fact, self.any_fact)
 
 

@@ -81,6 +81,7 @@ def _secrets(home: Home) -> dict[str, str]:
         "AUTH_KEY_ENCRYPTION_KEY": home.secret("auth-key-encryption", size=32),
         "AUTH_FIRST_TOKEN_FILE": str(home.first_token),
         "AUTH_OPERATOR_TOKEN_FILE": str(home.operator_token),
+        "TRACKING_KAFKA_PRODUCER_PASSWORD": home.secret("kafka-maestro-producer"),
     }
     for name in CLIENTS:
         found[f"{name.upper()}_AUTH_CLIENT_SECRET"] = home.secret(f"client-{name}")

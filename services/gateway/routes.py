@@ -86,6 +86,7 @@ ROUTES: Final[Mapping[str, Route]] = {
     "/api/maestro/v1/experiments": Route("tracking", "experiments"),
     "/api/maestro/v1/runs": Route("tracking", "runs"),
     "/api/maestro/v1/garbage": Route("tracking", "garbage"),
+    "/api/maestro/v1/ingest": Route("tracking", "runs"),
 }
 
 # Paths that are answered only as they stand, without anything behind them.

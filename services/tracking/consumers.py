@@ -1,4 +1,4 @@
-"""Events in: versions of the registry, changes of experiments elsewhere, plans and revocations.
+"""Events in: of the registry, of experiments elsewhere, plans, revocations, and of producers outside.
 
 The registry's versions leave a tag on the logged models they were made of, and keep these and their
 runs from being removed; the registry also answers of what is about to be. A fact carries the
@@ -9,11 +9,20 @@ harm.
 from typing import Final
 
 from libs.common.contracts import registry
-from libs.common.contracts.auth import TENANTS, TOKENS, USERS, PasswordChanged, TokenRevoked
+from libs.common.contracts.auth import (
+    TENANTS,
+    TOKENS,
+    USERS,
+    PasswordChanged,
+    TokenChanged,
+    TokenRevoked,
+)
+from libs.common.contracts.ingest import INGEST
 from libs.common.contracts.tracking import EXPERIMENTS, RUN_METRICS, RUNS, ExperimentChanged
 from libs.common.events.envelope import Event
 from libs.common.events.outbox import UnitOfWork
 from libs.common.service import Running, Subscription
+from services.tracking.commands.ingestion import ingest
 from services.tracking.commands.logged_models import keep_versions_tag
 from services.tracking.known import Governing
 from services.tracking.live import hub
@@ -21,6 +30,7 @@ from services.tracking.model.logged_models import known_uuid
 from services.tracking.model.runs import known_run_uuids
 from services.tracking.state import state_of
 from services.tracking.store.condemned import answered
+from services.tracking.store.ingestion import end_credential
 from services.tracking.store.logged_models import to_change
 from services.tracking.store.part_uploads import drop_of_actor
 
@@ -55,16 +65,35 @@ PLANS: Final = Subscription("plans", (TENANTS,), any_fact=on_tenant)
 
 
 async def on_revocation(work: UnitOfWork, event: Event) -> None:
-    """A token was revoked or a password changed: what it began to upload in parts is given up."""
+    """A token was revoked or a password changed: what it began to upload in parts is given up.
+
+    And the passes that producers were given with it are good for nothing any more.
+    """
     fact = event.fact
     actor = fact.ended if isinstance(fact, PasswordChanged) else fact.token.token_id
     await drop_of_actor(work.connection, event.tenant_no, actor)
+    await end_credential(work.connection, event.tenant_no, actor, 0)
+
+
+async def on_token_changed(work: UnitOfWork, event: Event) -> None:
+    """A token ends sooner than it was to, as another took its place: its passes do as well."""
+    token = event.fact.token
+    if token.expires_at is not None:
+        await end_credential(work.connection, event.tenant_no, token.token_id, token.expires_at)
 
 
 REVOCATIONS: Final = Subscription(
     name="revocations",
     topics=(TOKENS, USERS),
-    handlers={TokenRevoked: on_revocation, PasswordChanged: on_revocation},
+    handlers={
+        TokenRevoked: on_revocation,
+        TokenChanged: on_token_changed,
+        PasswordChanged: on_revocation,
+    },
+)
+# Messages of producers outside the platform.
+INGESTION: Final = Subscription(
+    name="ingest", topics=(INGEST,), kind="batch", batch=ingest, lanes=2
 )
 
 

@@ -45,3 +45,6 @@ LIVE_DELAY: Final = Histogram(
     "Seconds from a fact's record to its being heard for those who listen.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )
+INGESTED_POINTS: Final = Counter(
+    "maestro_tracking_ingested_points_total", "Metric points that came by event and are committed."
+)

@@ -12,6 +12,7 @@ from services.tracking.api import api
 from services.tracking.cache import outdate
 from services.tracking.consumers import (
     EXPERIMENT_CHANGES,
+    INGESTION,
     LIVE,
     MODEL_VERSIONS,
     PLANS,
@@ -41,6 +42,7 @@ _TENANT_TABLES: Final = (
     *("tenant_plans", "run_usage", "artifact_usage"),
     *("contents", "artifacts", "part_uploads", "parts"),
     *("run_ancestry", "experiment_retention", "condemned", "leftover_points"),
+    "ended_credentials",
 )
 _PLATFORM_TABLES: Final = {
     TABLE: WHY_PLATFORM,
@@ -61,6 +63,7 @@ SERVICE: Final = Service(
         EXPERIMENT_CHANGES,
         PLANS,
         REVOCATIONS,
+        INGESTION,
         LIVE,
         WORKSPACES_LEAVE,
     ),

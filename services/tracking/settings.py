@@ -17,6 +17,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     of it that end after 300 seconds. `run_cache_bytes` bounds what is kept of runs in each process.
     `run_cache_seconds` is how long what a run shows may be kept, and so the longest that a process may
     show it as it was, where the one that changed it has lost Redis; 0 keeps nothing.
+    `kafka_producer_password` is that of the broker's user `maestro-producer`, which may write
+    `tracking.ingest.v1` alone, and `kafka_public_bootstrap` is where producers reach the broker, if
+    not where services do: both are told to whoever may log into runs.
     """
 
     artifact_store: str
@@ -34,3 +37,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     presigned_downloads: bool = False
     run_cache_bytes: int = 64 * 1024 * 1024
     run_cache_seconds: float = 30.0
+    kafka_producer_password: str = ""
+    kafka_public_bootstrap: str = ""

@@ -19,6 +19,7 @@ from services.tracking.kept.sealing import RunSeal
 from services.tracking.known import Known
 from services.tracking.live.hub import Hub
 from services.tracking.model.capabilities import Seal
+from services.tracking.model.passes import PassSeal
 from services.tracking.model.usage import Receiving, Seen
 from services.tracking.settings import Settings
 from services.tracking.store.sections import Conflict
@@ -28,14 +29,16 @@ from services.tracking.store.sections import Conflict
 class State:
     """The store of artifacts, what is known of experiments, and whose `Default` is there.
 
-    `usage` is what tenants were last seen to have used, `receiving` the parts that come. `seal` makes the capabilities of parts, and
-    `composing` holds the uploads that this process puts together. With `exchange` the registry is
-    asked. What runs log, and new runs, are committed in groups. `runs` is what is kept of how runs
-    are shown, `live` are those who listen to them.
+    `usage` is what tenants were last seen to have used, `receiving` the parts that come. `seal` makes
+    the capabilities of parts, `passes` those of producers, and `composing` holds the uploads that
+    this process puts together. With `exchange` the registry is asked. What runs log, and new runs,
+    are committed in groups. `runs` is what is kept of how runs are shown, `live` are those who listen
+    to them.
     """
 
     artifacts: ArtifactStore
     seal: Seal
+    passes: PassSeal
     exchange: PrincipalExchange
     runs: Runs
     logged: GroupCommit[Logged, Conflict | None]
@@ -46,6 +49,8 @@ class State:
     receiving: Receiving = field(default_factory=Receiving)
     composing: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
     live: Hub = field(default_factory=Hub)
+    # Numbers of metric keys by tenant and key, which are for ever.
+    key_numbers: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -54,13 +59,13 @@ async def open_state(running: Running) -> AsyncIterator[State]:
     secret = running.common.auth_client_secret
     exchange = PrincipalExchange(running.name, secret, running.peers)
     link = Link(running.shared.redis_url)
-    runs = _runs(running, link, secret)
     state = State(
         artifacts=open_store(running.settings),
         seal=Seal(secret),
+        passes=PassSeal(secret),
         exchange=exchange,
-        runs=runs,
-        logged=GroupCommit(lambda writes: flush_logged(running, runs, writes)),
+        runs=_runs(running, link, secret),
+        logged=GroupCommit(lambda writes: flush_logged(running, writes)),
         created=GroupCommit(lambda writes: flush_created(running, writes)),
     )
     try:

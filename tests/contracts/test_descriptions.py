@@ -112,7 +112,8 @@ def test_every_fact_has_a_message(document: dict[str, Any], landscape: Landscape
         for fact in topic.facts.values():
             message = document["components"]["messages"][topic.type_of(fact)]
             assert resolve(document, message["payload"]["$ref"])
-            assert message["headers"]["$ref"].endswith("CloudEventHeaders")
+            headers = "IngestHeaders" if topic.external else "CloudEventHeaders"
+            assert message["headers"]["$ref"].endswith(headers)
 
 
 def test_names_follow_the_rules(landscape: Landscape) -> None:

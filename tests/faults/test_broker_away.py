@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest_asyncio
 
-from libs.common.bus.work import dead_letter_topic
+from libs.common.bus.letters import dead_letter_topic
 from libs.embedded import Parts
 from tests.service.common.letters import letters
 from tests.service.common.pair import Pair, running_pair

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import pytest_asyncio
 
-from libs.common.bus.work import dead_letter_topic
+from libs.common.bus.letters import dead_letter_topic
 from libs.common.events.envelope import headers
 from libs.embedded import Parts
 from tests.faults.conftest import Stage

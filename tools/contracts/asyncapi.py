@@ -4,8 +4,9 @@ from typing import Any
 
 import msgspec
 
-from libs.common.bus.work import dead_letter_topic
+from libs.common.bus.letters import dead_letter_topic
 from libs.common.contracts.topic import Topic
+from tools.contracts import outside
 from tools.contracts.landscape import Landscape, Reading
 from tools.contracts.schemas import shared
 
@@ -32,7 +33,12 @@ def document(landscape: Landscape, version: str) -> str:
         "operations": _operations(landscape),
         "components": {
             "messages": _messages(landscape, payloads),
-            "schemas": {**components, "CloudEventHeaders": HEADERS, "DeadLetterHeaders": REASONS},
+            "schemas": {
+                **components,
+                "CloudEventHeaders": HEADERS,
+                "IngestHeaders": outside.HEADERS,
+                "DeadLetterHeaders": REASONS,
+            },
             "securitySchemes": {"scram": {"type": "scramSha256"}},
         },
     }
@@ -55,14 +61,16 @@ def _channels(landscape: Landscape) -> Node:
         found[topic.name] = {
             "address": topic.name,
             "description": _about(topic),
-            "messages": {
+            "messages": outside.references(topic)
+            if topic.external
+            else {
                 name: {"$ref": f"#/components/messages/{topic.type_of(fact)}"}
                 for name, fact in topic.facts.items()
             },
             "bindings": {"kafka": _topic_binding(topic)},
         }
     for reading in landscape.all_readings():
-        if reading.subscription.kind == "work":
+        if reading.subscription.in_group:
             found[dead_letters(reading)] = {
                 "address": dead_letters(reading),
                 "description": f"Messages of {reading.topic.name} that {reading.name} gave up on,"
@@ -78,6 +86,8 @@ def dead_letters(reading: Reading) -> str:
 
 
 def _about(topic: Topic) -> str:
+    if topic.external:
+        return f"For {topic.producer}, keyed by <tenant>/<run id>, published by producers outside."
     kind = "Telemetry" if topic.telemetry else "Facts in order"
     return f"{kind}, keyed by <tenant>/<aggregate id>, published by {topic.producer}."
 
@@ -96,11 +106,13 @@ def _operations(landscape: Landscape) -> Node:
         found[f"publish.{topic.name}"] = {
             "action": "send",
             "channel": {"$ref": f"#/channels/{topic.name}"},
-            "summary": f"{topic.producer} publishes through its outbox.",
+            "summary": f"Producers outside tell {topic.producer}."
+            if topic.external
+            else f"{topic.producer} publishes through its outbox.",
         }
     for reading in landscape.all_readings():
         found[f"{reading.name}.reads.{reading.topic.name}"] = _receive(reading)
-        if reading.subscription.kind == "work":
+        if reading.subscription.in_group:
             found[f"{reading.name}.gives-up.{reading.topic.name}"] = {
                 "action": "send",
                 "channel": {"$ref": f"#/channels/{dead_letters(reading)}"},
@@ -111,6 +123,8 @@ def _operations(landscape: Landscape) -> Node:
 
 def _receive(reading: Reading) -> Node:
     participles = [name.rpartition(".")[2] for name in reading.facts]
+    if reading.topic.external:
+        participles = list(outside.references(reading.topic))
     node: Node = {
         "action": "receive",
         "channel": {"$ref": f"#/channels/{reading.topic.name}"},
@@ -118,7 +132,7 @@ def _receive(reading: Reading) -> Node:
             {"$ref": f"#/channels/{reading.topic.name}/messages/{name}"} for name in participles
         ],
     }
-    if reading.subscription.kind == "work":
+    if reading.subscription.in_group:
         node["summary"] = f"{reading.service} acts on each once, by its inbox."
         node["bindings"] = {"kafka": {"groupId": {"type": "string", "enum": [reading.name]}}}
     else:
@@ -129,6 +143,9 @@ def _receive(reading: Reading) -> Node:
 def _messages(landscape: Landscape, payloads: dict[str, Node]) -> Node:
     found: Node = {}
     for topic in landscape.topics:
+        if topic.external:
+            found |= outside.messages(topic, payloads)
+            continue
         for fact in topic.facts.values():
             name = topic.type_of(fact)
             found[name] = {
@@ -188,6 +205,7 @@ REASONS: Node = {
     "description": "The headers the message came with, and why it was put aside.",
     "properties": {
         "maestro_dead_reason": _header("the last error"),
+        "maestro_dead_field": _header("what of it is wrong, where that is known"),
         "maestro_dead_from": _header("<topic>/<partition>/<offset>"),
     },
     "required": ["maestro_dead_reason", "maestro_dead_from"],

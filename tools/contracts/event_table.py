@@ -16,7 +16,8 @@ def table(landscape: Landscape) -> str:
     for topic in landscape.topics:
         facts = ", ".join(topic.facts)
         readers = ", ".join(_reader(reading) for reading in landscape.readings(topic)) or "–"
-        lines.append(f"| `{topic.name}` | {facts} | {topic.producer} | {readers} |")
+        producer = "producers outside" if topic.external else topic.producer
+        lines.append(f"| `{topic.name}` | {facts} | {producer} | {readers} |")
     return "\n".join(lines)
 
 

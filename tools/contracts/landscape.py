@@ -63,7 +63,9 @@ class Landscape:
         ]
         for topic in self.topics:
             count = sum(1 for _, other in published if other is topic)
-            if count != 1:
+            if topic.external:
+                said += [f"{topic.name} comes from outside, and a service publishes it"] * count
+            elif count != 1:
                 said.append(f"{topic.name} is published by {count} services; it takes exactly one")
         known = set(map(id, self.topics))
         foreign = [each for each in self.all_readings() if id(each.topic) not in known]

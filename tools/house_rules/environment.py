@@ -9,8 +9,8 @@ READERS = frozenset({"environ", "environb", "getenv", "getenvb", "putenv", "unse
 
 
 def reads_environment(source: Source) -> Iterator[Finding]:
-    """Only entry points read the environment, and pass a mapping on."""
-    if source.stem == "__main__" or source.folders[:1] == ["tests"]:
+    """Only entry points, as examples are, read the environment, and pass a mapping on."""
+    if source.stem == "__main__" or source.folders[:1] in (["tests"], ["examples"]):
         return
     if source.folders[:2] == ["libs", "embedded"]:
         return

@@ -5,7 +5,7 @@ confluent-kafka's admin client, because aiokafka's knows neither access rules no
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import (
@@ -21,10 +21,14 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from libs.common.bus.work import dead_letter_topic, group_of
+from libs.common.bus.letters import dead_letter_topic
+from libs.common.bus.work import group_of
+from libs.common.contracts.ingest import PRODUCER
+from libs.common.contracts.topic import Topic
 from libs.common.service import Service
 
 LARGEST_MESSAGE: Final = 16 * 1024 * 1024
+LARGEST_FROM_OUTSIDE: Final = 1_100_000
 _DEAD_LETTER_HOURS: Final = 24 * 90
 _SECONDS: Final = 30
 
@@ -40,7 +44,7 @@ async def provision(
 ) -> list[str]:
     """Make what is missing; the names of the topics that were created. Safe to repeat.
 
-    `username` is the broker's administrator; `passwords` are those of the services' users.
+    `username` is the broker's administrator; `passwords` are those of the services' users and of producers outside.
     """
     admin = AdminClient(
         {
@@ -59,18 +63,31 @@ async def provision(
     return created
 
 
-def wanted_topics(services: Iterable[Service]) -> dict[str, tuple[int, int]]:
-    """Every topic by name: partitions and hours of retention, dead-letter topics included."""
-    wanted: dict[str, tuple[int, int]] = {}
+class Shape(NamedTuple):
+    """How a topic is made."""
+
+    partitions: int
+    retention_hours: int
+    external: bool = False
+
+
+def wanted_topics(services: Iterable[Service]) -> dict[str, Shape]:
+    """Every topic by name, those for producers outside and dead-letter topics included."""
+    wanted: dict[str, Shape] = {}
     for service in services:
-        for topic in service.publishes:
-            wanted[topic.name] = (topic.partitions, topic.retention_hours)
+        for topic in (*service.publishes, *_from_outside(service)):
+            wanted[topic.name] = Shape(topic.partitions, topic.retention_hours, topic.external)
         for subscription in service.subscriptions:
-            if subscription.kind == "work":
+            if subscription.in_group:
                 group = group_of(service.name, subscription)
                 for topic in subscription.topics:
-                    wanted[dead_letter_topic(topic.name, group)] = (1, _DEAD_LETTER_HOURS)
+                    wanted[dead_letter_topic(topic.name, group)] = Shape(1, _DEAD_LETTER_HOURS)
     return wanted
+
+
+def takes_from_outside(service: Service) -> bool:
+    """Whether a service hears producers outside the platform, who then need a user."""
+    return bool(_from_outside(service))
 
 
 def wanted_rules(services: Iterable[Service]) -> list[AclBinding]:
@@ -79,16 +96,23 @@ def wanted_rules(services: Iterable[Service]) -> list[AclBinding]:
     for service in services:
         for topic in service.publishes:
             rules += _allow(service.name, ResourceType.TOPIC, topic.name, AclOperation.WRITE)
+        for topic in _from_outside(service):
+            rules += _allow(PRODUCER, ResourceType.TOPIC, topic.name, AclOperation.WRITE)
         for subscription in service.subscriptions:
             for topic in subscription.topics:
                 rules += _allow(service.name, ResourceType.TOPIC, topic.name, AclOperation.READ)
-            if subscription.kind == "work":
+            if subscription.in_group:
                 group = group_of(service.name, subscription)
                 rules += _allow(service.name, ResourceType.GROUP, group, AclOperation.READ)
                 for topic in subscription.topics:
                     dead = dead_letter_topic(topic.name, group)
                     rules += _allow(service.name, ResourceType.TOPIC, dead, AclOperation.WRITE)
     return list(dict.fromkeys(rules))
+
+
+def _from_outside(service: Service) -> list[Topic]:
+    heard = {topic.name: topic for sub in service.subscriptions for topic in sub.topics}
+    return [topic for topic in heard.values() if topic.external]
 
 
 def _allow(user: str, kind: ResourceType, name: str, operation: AclOperation) -> list[AclBinding]:
@@ -126,15 +150,11 @@ def _topics(admin: AdminClient, services: list[Service], replication: int) -> li
         [
             NewTopic(
                 name,
-                num_partitions=partitions,
+                num_partitions=shape.partitions,
                 replication_factor=replication,
-                config={
-                    "retention.ms": str(hours * 3_600_000),
-                    "max.message.bytes": str(LARGEST_MESSAGE),
-                    "min.insync.replicas": str(max(1, replication - 1)),
-                },
+                config=_settings(shape, replication),
             )
-            for name, (partitions, hours) in missing.items()
+            for name, shape in missing.items()
         ]
     )
     for future in futures.values():
@@ -144,6 +164,20 @@ def _topics(admin: AdminClient, services: list[Service], replication: int) -> li
             if problem.args[0].name() != "TOPIC_ALREADY_EXISTS":
                 raise
     return list(missing)
+
+
+def _settings(shape: Shape, replication: int) -> dict[str, str]:
+    largest = LARGEST_FROM_OUTSIDE if shape.external else LARGEST_MESSAGE
+    settings = {
+        "retention.ms": str(shape.retention_hours * 3_600_000),
+        "max.message.bytes": str(largest),
+        "min.insync.replicas": str(max(1, replication - 1)),
+    }
+    if shape.external:
+        # What we can read whatever the producer's codec is, and when it came by our clock.
+        settings["compression.type"] = "uncompressed"
+        settings["message.timestamp.type"] = "LogAppendTime"
+    return settings
 
 
 def _rules(admin: AdminClient, services: list[Service]) -> None:

@@ -16,11 +16,15 @@ class Stalled(Exception):
 
 
 class Progress:
-    """Compares, whenever nothing came for a while, our positions with the topics' ends."""
+    """Compares, whenever nothing came for a while, our positions with the topics' ends.
 
-    def __init__(self, consumer: AIOKafkaConsumer, group: str) -> None:
+    It exports how far behind we are, unless somebody else does (`tells`).
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, group: str, *, tells: bool = True) -> None:
         self._consumer = consumer
         self._group = group
+        self._tells = tells
         self._moved_at = time.monotonic()
         self._behind_before = False
 
@@ -33,22 +37,25 @@ class Progress:
         if now - self._moved_at < SILENT_SECONDS:
             return
         self._moved_at = now
-        behind = await self._behind()
-        MESSAGES_BEHIND.labels(self._group).set(behind)
+        behind = await messages_behind(self._consumer, self._group)
+        if self._tells:
+            MESSAGES_BEHIND.labels(self._group).set(behind)
         if behind and self._behind_before:
             raise Stalled(f"{self._group}: {behind} messages wait unseen")
         self._behind_before = behind > 0
 
-    async def _behind(self) -> int:
-        assigned = self._consumer.assignment()
-        if not assigned:
-            return 0
-        try:
-            ends = await asyncio.wait_for(self._consumer.end_offsets(assigned), 10)
-            positions = {
-                partition: await asyncio.wait_for(self._consumer.position(partition), 5)
-                for partition in assigned
-            }
-        except TimeoutError:
-            raise Stalled(f"{self._group}: the broker does not answer") from None
-        return sum(max(0, ends[partition] - at) for partition, at in positions.items())
+
+async def messages_behind(consumer: AIOKafkaConsumer, group: str) -> int:
+    """How many messages lie between our positions and the ends; raises Stalled without an answer."""
+    assigned = consumer.assignment()
+    if not assigned:
+        return 0
+    try:
+        ends = await asyncio.wait_for(consumer.end_offsets(assigned), 10)
+        positions = {
+            partition: await asyncio.wait_for(consumer.position(partition), 5)
+            for partition in assigned
+        }
+    except TimeoutError:
+        raise Stalled(f"{group}: the broker does not answer") from None
+    return sum(max(0, ends[partition] - at) for partition, at in positions.items())

@@ -16,13 +16,15 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from libs.common.bus.letters import bury
 from libs.common.bus.link import Broker, Producer, leave
 from libs.common.bus.watch import Progress, Stalled
 from libs.common.contracts.topic import Topic
 from libs.common.database.world import is_world
 from libs.common.errors import Refusal
-from libs.common.events.envelope import Event, Malformed, Unheard, open_event, traceparent_of
+from libs.common.events.envelope import Event, Malformed, Unheard, open_event
 from libs.common.events.inbox import take
+from libs.common.events.messages import Unfit
 from libs.common.events.outbox import Caused, UnitOfWork
 from libs.common.failpoints import reach
 from libs.common.service import Running, Subscription, Together
@@ -39,11 +41,6 @@ _log = logger(__name__)
 def group_of(service: str, subscription: Subscription) -> str:
     """The consumer group of a work subscription: `<service>.<name>`."""
     return f"{service}.{subscription.name}"
-
-
-def dead_letter_topic(topic: str, group: str) -> str:
-    """Where `group` keeps the messages of `topic` that it could not apply."""
-    return f"{topic}.{group}.dlt"
 
 
 class Work:
@@ -90,7 +87,9 @@ class Work:
                     # One transaction and one commit for all partitions: each keeps its order.
                     await self._apply([one for records in batches.values() for one in records])
                     reach("consumer.after-effect")
-                    await _commit(consumer, {at: r[-1].offset + 1 for at, r in batches.items()})
+                    await commit_offsets(
+                        consumer, {at: r[-1].offset + 1 for at, r in batches.items()}
+                    )
                 await progress.note(moved=bool(batches))
         finally:
             await leave(consumer, self._group)
@@ -111,14 +110,15 @@ class Work:
             try:
                 await self._in_one_transaction([self._open(record)])
             except Malformed as problem:
-                await self._bury(record, str(problem))
+                await bury(self._producer, self._group, record, Unfit("", str(problem)))
                 return
             except Exception as problem:  # noqa: BLE001 - a handler may raise anything
-                world = _may_pass(problem)
+                world = may_pass(problem)
                 MESSAGE_RETRIES.labels(self._group, "world" if world else "message").inc()
                 tries += 0 if world else 1
                 if tries >= TRIES:
-                    await self._bury(record, f"{type(problem).__name__}: {problem}")
+                    reason = f"{type(problem).__name__}: {problem}"
+                    await bury(self._producer, self._group, record, Unfit("", reason))
                     return
             else:
                 return
@@ -210,33 +210,8 @@ class Work:
             else:
                 await handler(work, event)
 
-    async def _bury(self, record: ConsumerRecord, reason: str) -> None:
-        """Keep the message with its reason; without limit, as losing it is not an option."""
-        topic = dead_letter_topic(record.topic, self._group)
-        place = f"{record.topic}/{record.partition}/{record.offset}"
-        headers = [pair for pair in record.headers if not pair[0].startswith("maestro_dead_")]
-        headers += [
-            ("maestro_dead_reason", reason[:2000].encode()),
-            ("maestro_dead_from", place.encode()),
-        ]
-        while True:
-            try:
-                await (await self._producer.publish(topic, record.key, record.value, headers))
-                break
-            except (KafkaError, OSError) as problem:
-                _log.warning("dead_letter_waits", topic=topic, error=repr(problem))
-                await asyncio.sleep(1)
-        MESSAGES_HANDLED.labels(self._group, record.topic, "dead").inc()
-        _log.error(
-            "message_dead_lettered",
-            group=self._group,
-            place=place,
-            reason=reason,
-            trace=traceparent_of(record.headers),
-        )
 
-
-def _may_pass(problem: BaseException) -> bool:
+def may_pass(problem: BaseException) -> bool:
     """Whether to try again without limit, because the message is not to blame."""
     if isinstance(problem, Refusal):
         return problem.code == "TEMPORARILY_UNAVAILABLE"
@@ -246,7 +221,8 @@ def _may_pass(problem: BaseException) -> bool:
     return isinstance(problem, KafkaError) or is_world(problem)
 
 
-async def _commit(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
+async def commit_offsets(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]) -> None:
+    """What was applied is not delivered again."""
     try:
         await consumer.commit(dict(offsets))
     except (CommitFailedError, IllegalStateError):

@@ -13,7 +13,8 @@ class Topic:
 
     `facts` maps the past participle that ends a fact's type to its class; `key` gives the
     aggregate's id for a fact (the tenant is put before it), which decides the partition and so
-    the order. `telemetry` marks streams of measurements: short-lived, not audited.
+    the order. `telemetry` marks streams of measurements: short-lived, not audited. An `external` one
+    is written by producers outside the platform, and by no service.
     """
 
     name: str
@@ -22,10 +23,11 @@ class Topic:
     partitions: int = 12
     retention_hours: int = 24 * 7
     telemetry: bool = False
+    external: bool = False
 
     @property
     def producer(self) -> str:
-        """The service that publishes it; no other may write it."""
+        """The service that publishes it, or takes what comes from outside; no other may write it."""
         return self.name.partition(".")[0]
 
     def type_of(self, fact: type[msgspec.Struct]) -> str:

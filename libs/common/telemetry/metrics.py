@@ -46,6 +46,11 @@ MESSAGE_RETRIES: Final = Counter(
 MESSAGES_BEHIND: Final = Gauge(
     "maestro_messages_behind", "Messages between a group and its topics' ends.", ("group",)
 )
+SECONDS_BEHIND: Final = Gauge(
+    "maestro_seconds_behind",
+    "Age of the oldest message that a group works on; 0 where it waits for messages.",
+    ("group",),
+)
 
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

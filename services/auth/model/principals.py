@@ -30,6 +30,8 @@ def mint(credential: Credential, audience: str, key: SigningKey, now: int) -> st
         "scope": " ".join(credential.scopes),
         "pep": credential.access_version,
     }
+    if credential.expires_at is not None:
+        claims["cex"] = int(credential.expires_at.timestamp())
     return _signed(claims, audience, key, now, now + lifetime(credential, now))
 
 
@@ -49,6 +51,7 @@ def mint_in_workspace(
         "wsn": workspace[1],
         "scope": " ".join(principal.scopes),
         "pep": principal.epoch,
+        "cex": principal.credential_ends,
     }
     until = min(principal.expires_at, now + LIFETIME_SECONDS)
     return _signed(claims, audience, key, now, until)

@@ -11,6 +11,7 @@ from services.tracking.api import (
     forks,
     garbage,
     graphql,
+    ingest,
     live,
     logged_models,
     logging,
@@ -32,5 +33,5 @@ def api(running: Running) -> ASGIApp:
     files = (artifacts, artifact_uploads, presigned)
     for module in (*of_mlflow, *files, graphql, pages):
         routes.include(module.routes)
-    routers = [owners.router, forks.router, retention.router, garbage.router, live.router]
-    return application(running, routes, routers)
+    own = (owners, forks, retention, garbage, ingest, live)
+    return application(running, routes, [module.router for module in own])

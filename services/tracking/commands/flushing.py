@@ -19,9 +19,9 @@ from libs.common.events.outbox import outbox_columns
 from libs.common.failpoints import reach
 from libs.common.principal import Principal
 from libs.common.service import Running
+from services.tracking.cache import changed
 from services.tracking.commands.facts import details_logged, metrics_logged
 from services.tracking.commands.group_commit import LockedOut
-from services.tracking.kept.runs import Runs
 from services.tracking.model.metrics import Point
 from services.tracking.store.sections import (
     Conflict,
@@ -108,12 +108,10 @@ class _Merged:
     places: list[int] = field(default_factory=list)
 
 
-async def flush_logged(
-    running: Running, kept: Runs, writes: Sequence[Logged]
-) -> list[Conflict | None]:
+async def flush_logged(running: Running, writes: Sequence[Logged]) -> list[Conflict | None]:
     """Store what was logged; why a write was refused, None where it is stored.
 
-    What is `kept` of the runs is given up before anybody is answered, also where it is not known
+    What is kept of the runs is given up before anybody is answered, also where it is not known
     whether COMMIT came to pass.
     """
     merged: dict[int, dict[Hashable, _Merged]] = {}
@@ -134,7 +132,7 @@ async def flush_logged(
         try:
             conflicts = await _stored(log(running.database, sections))
         finally:
-            await kept.forget({(write.tenant_no, write.run) for write in writes})
+            await changed(running, {(write.tenant_no, write.run) for write in writes})
     answers: list[Conflict | None] = [None] * len(writes)
     for conflict in conflicts:
         for place in groups[conflict.section - 1][conflict.write - 1].places:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from asyncpg import Record
 
-from libs.common.access.guard import insist
+from libs.common.access.guard import insist, not_allowed
 from libs.common.access.selection import Selection, predicate, predicate_values
 from libs.common.database import Connection
 from libs.common.errors import Refusal
@@ -38,6 +38,8 @@ SELECT e.experiment_id, e.version, e.name, e.owner FROM logged_models m
 JOIN experiments e ON e.tenant_no = m.tenant_no AND e.experiment_id = m.experiment_id
 WHERE m.tenant_no = $1 AND m.workspace_id = $2 AND m.model_id = $3
 """
+_ANY: Final = """
+SELECT e.experiment_id FROM experiments e WHERE e.tenant_no = $1 AND e.workspace_id = $2"""
 _EXPERIMENTS: Final = """
 SELECT e.experiment_id FROM experiments e
 WHERE e.tenant_no = $1 AND e.workspace_id = $2 AND e.experiment_id = ANY($3::int4[])"""
@@ -79,6 +81,19 @@ async def insist_on_experiment(
             raise missing
         known.learn(*place, found)
         insist(principal, permission, found.name, found.owner, missing=missing)
+
+
+async def insist_somewhere(running: Running, principal: Principal, permission: str) -> None:
+    """Refuse unless the caller holds `permission` on some experiment, or on some that may come."""
+    selection = selected(principal, permission)
+    if selection.nothing or selection.allowed.empty:
+        statement = Statement(principal.tenant_no, principal.workspace_id).put(_ANY)
+        put_selection(statement, selection)
+        statement.put(" LIMIT 1")
+        async with running.database.reading(principal.tenant_no) as connection:
+            found = await connection.fetchrow(statement.text, *statement.values)
+        if found is None:
+            raise not_allowed(permission, "any experiment", "")
 
 
 async def insist_on_run(

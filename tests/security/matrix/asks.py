@@ -264,6 +264,7 @@ OWNERS: Final[dict[str, Ask]] = {
     "show_garbage": Ask("own", f"{OURS}/garbage"),
     "collect_garbage": Ask("own", f"{OURS}/garbage/collect", body={}),
     "fork_run": Ask("act", f"{OURS}/runs/<run>/fork", body={"step": 0}),
+    "create_ingest_pass": Ask("make", f"{OURS}/ingest/passes"),
     "get_model_owner": Ask("read", f"{OURS}/models/<model>/owner"),
     "set_model_owner": Ask("act", f"{OURS}/models/<model>/owner", body={"subject": "<member>"}),
 }

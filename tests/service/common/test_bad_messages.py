@@ -7,8 +7,9 @@ import pytest
 import pytest_asyncio
 from structlog.testing import CapturingLogger
 
+from libs.common.bus.letters import dead_letter_topic
 from libs.common.bus.redrive import redrive
-from libs.common.bus.work import TRIES, dead_letter_topic
+from libs.common.bus.work import TRIES
 from libs.common.events.envelope import Headers, headers
 from libs.common.telemetry.metrics import MESSAGE_RETRIES
 from tests.service.common.letters import Letter, administrator, letters, post

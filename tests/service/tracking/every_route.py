@@ -141,6 +141,7 @@ SENT: Final[dict[str, dict[str, Any]]] = {
     "get_experiment_owner": {},
     "put_experiment_owner": {"subject": SOMEBODY},
     "fork_run": {"step": 0},
+    "create_ingest_pass": {},
     "get_retention": {},
     "put_retention": {"deleted_days": 9},
     "delete_retention": {},
