@@ -24,3 +24,7 @@ REMOVED_BYTES: Final = Counter(
     "maestro_tracking_removed_artifact_bytes_total",
     "Bytes that the artifacts of what the collector removed held.",
 )
+PACKED: Final = Counter(
+    "maestro_tracking_packings_total",
+    "Transactions in which points of a run's metric were packed.",
+)

@@ -23,11 +23,16 @@ from services.tracking.queries.snapshots import (
 )
 from services.tracking.settings import Settings
 from services.tracking.state import open_state
-from services.tracking.workers import clear_workspaces, collect_garbage, sweep_contents
+from services.tracking.workers import (
+    clear_workspaces,
+    collect_garbage,
+    pack_points,
+    sweep_contents,
+)
 
 _TENANT_TABLES: Final = (
     *("experiment_counters", "experiments", "experiment_tags", "runs", "params", "run_tags"),
-    *("metric_keys", "metric_contexts", "metric_points", "latest_metrics"),
+    *("metric_keys", "metric_contexts", "metric_points", "metric_segments", "latest_metrics"),
     *("datasets", "inputs", "input_tags", "run_models"),
     *("logged_models", "logged_model_params", "logged_model_tags", "model_versions"),
     *("tenant_plans", "run_usage", "artifact_usage"),
@@ -55,7 +60,7 @@ SERVICE: Final = Service(
         REVOCATIONS,
         WORKSPACES_LEAVE,
     ),
-    workers=(clear_workspaces, sweep_contents, collect_garbage),
+    workers=(clear_workspaces, sweep_contents, collect_garbage, pack_points),
     migrations=Path(__file__).with_name("migrations"),
     tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), **_PLATFORM_TABLES},
     peers=("auth", "registry"),
