@@ -38,6 +38,14 @@ class Kept:
         if of_model:
             self.of_model += stored
 
+    def following(self, points: Sequence[Point]) -> list[Point]:
+        """These points, moved to after all that are there, where there is room."""
+        time = max((time for _, time, _ in self.points), default=0)
+        last = max((step for _, _, step in self.points), default=0)
+        if max(time, last) > 2**62:
+            return list(points)
+        return [(value, time + at, last + 1 + step) for value, at, step in points]
+
     def remove_past(self, step: int) -> None:
         """What forks up to now, and one at `step`, leave when the run is gone."""
         self.forked = max(self.forked, step)
@@ -94,6 +102,16 @@ STORE = st.tuples(
     st.booleans(),
     LINES | st.lists(NEAR, min_size=1, max_size=30) | st.lists(FAR, min_size=1, max_size=12),
 )
+# What comes after all that is there, as a training logs.
+FOLLOW = st.tuples(
+    st.just("follow"),
+    st.booleans(),
+    st.builds(
+        _line,
+        *(st.just(0), st.integers(1, 60), st.sampled_from([1, 1, 3, 2**31])),
+        *(st.just(0), st.integers(0, 3), st.sampled_from([0.1, 0.5])),
+    ),
+)
 PACK = st.tuples(st.just("pack"), st.just(False), st.sampled_from([1, 2, 8]))
 REMOVE = st.tuples(st.just("remove"), st.just(False), st.sampled_from([-2, 0, 3, 20]))
 
@@ -102,7 +120,7 @@ REMOVE = st.tuples(st.just("remove"), st.just(False), st.sampled_from([-2, 0, 3,
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    plan=st.lists(STORE | STORE | PACK | REMOVE, min_size=1, max_size=8),
+    plan=st.lists(FOLLOW | PACK, max_size=8) | st.lists(STORE | FOLLOW | PACK | REMOVE, max_size=8),
     steps=st.tuples(st.sampled_from([LEAST, -2, 0]), st.sampled_from([0, 5, 30, MOST])),
     most=st.integers(1, 25),
 )
@@ -113,7 +131,9 @@ async def test_histories_are_those_of_a_plain_list(
     run_id, model_id = await new_run(client), await new_model(client)
     kept = Kept()
     for what, flag, given_ in plan:
-        if what == "store":
+        if what == "follow":
+            given_ = kept.following(given_)
+        if what in ("store", "follow"):
             await log(client, run_id, given_, model_id if flag else None)
             kept.store(given_, of_model=flag)
         elif what == "pack":
@@ -126,6 +146,20 @@ async def test_histories_are_those_of_a_plain_list(
     assert await in_pages(client, run_id, most) == expected
     assert await sampled(client, run_id, *steps, most) == kept.samples(*steps, most)
     assert await of_model(client, model_id) == set(kept.of_model)
+
+
+async def test_samples_are_evenly_taken_over_segments_and_points(client: Client) -> None:
+    run_id = await new_run(client)
+    kept = Kept()
+    for count in (20, 1, 3, 50, 8, 1):
+        points = kept.following(_line(0, count, 2, 0, 3, 0.1))
+        await log(client, run_id, points, None)
+        kept.store(points, of_model=False)
+    assert (await segments(client, run_id), await apart(client, run_id)) == (3, 5)
+    for first, last in ((LEAST, MOST), (30, 100), (41, 44)):
+        for most in (1, 2, 3, 5, 10, 19, 20, 21, 41, 82, 83, 84):
+            found = await sampled(client, run_id, first, last, most)
+            assert found == kept.samples(first, last, most), (first, last, most)
 
 
 async def test_packing_changes_nothing_that_is_read_meanwhile(client: Client) -> None:

@@ -1,0 +1,300 @@
+"""Metric points: bytes on disk, rates of storing and packing, and how long histories take to read.
+
+`python -m tests.load.points` starts the embedded parts, `mlflow server` and tracking in this process,
+and prints tables for docs/performance.md; `--table 100000000` fills the table further (once, for an
+hour or less). Without the gateway: the bench asks through it.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import random
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Final
+from urllib.request import urlopen
+from uuid import UUID, uuid4
+
+import asyncpg
+import psutil
+
+from libs.common.events.outbox import Caused
+from libs.embedded import Parts, Progress, platform
+from libs.embedded.environment import as_user
+from libs.embedded.ports import HOST
+from services.tracking.commands.packing import pack
+from services.tracking.service import SERVICE
+from tests.load.peer import Peer, peer
+from tests.load.resources import tree
+from tests.serving import Client, new_tenant, served
+
+POINTS: Final = 200_000
+RUN: Final = 10_000
+LENGTHS: Final = (10_000, 100_000, 1_000_000)
+TABLES: Final = (1_000_000, 10_000_000)
+SAMPLES: Final = 2_000
+ASKED: Final = 60
+_TIME: Final = 1_700_000_000_000
+_RUNS: Final = """
+INSERT INTO runs (tenant_no, experiment_id, run_id, workspace_id, start_time, status, name, user_id,
+                  artifact_uri, created_by)
+SELECT $1, 0, u, 1, 0, 'FINISHED', 'run', 'bench', '', 'bench' FROM unnest($2::uuid[]) AS u
+RETURNING run_no
+"""
+# A flush: `$3` runs, `$4` keys, `$5` steps from `$6` on; a value a second, give or take a little.
+_STORE: Final = """
+SELECT store_points($1, array_agg(run_no), array_agg(key), array_agg(step),
+                    array_agg($7 + step * 1000 + (random() * 50)::int8),
+                    array_agg(exp(-step / 1e5) + random() / 10), NULL)
+FROM unnest($2::int8[]) AS run_no, generate_series($3::int4, $4) AS key,
+     generate_series($6::int8, $6::int8 + $5 - 1) AS step
+"""
+_SIZE: Final = """
+SELECT pg_total_relation_size('metric_points') + pg_total_relation_size('metric_segments')
+"""
+_THEIR_RUN: Final = """
+INSERT INTO runs (run_uuid, name, source_type, source_name, user_id, status, start_time,
+                  lifecycle_stage, artifact_uri, experiment_id)
+VALUES ($1, 'run', 'LOCAL', '', '', 'FINISHED', 0, 'active', '', 0)
+"""
+_THEIR_POINTS: Final = """
+INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan)
+SELECT 'm', exp(-n / 1e5) + random() / 10, $2 + n * 1000 + (random() * 50)::int8, $1, n, false
+FROM generate_series(0, $3::int8 - 1) AS n
+"""
+# How points come: what one flush holds as runs, keys and steps.
+FORMS: Final = {
+    "one by one, 64 to a flush": (64, 1, 1),
+    "100 of 10 metrics": (1, 10, 10),
+    "1,000 of one metric": (1, 1, 1000),
+}
+
+
+async def main() -> None:
+    """Seed, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", type=int, default=TABLES[-1], help="points in the end")
+    most = parser.parse_args().table
+    with tempfile.TemporaryDirectory() as folder:
+        env = {k: v for k, v in os.environ.items() if not k.startswith("MAESTRO_")}
+        env |= {"MAESTRO_PORT": "0", "TRACKING_PACK_SECONDS": "86400"}
+        async with (
+            platform(Path(folder) / "home", env, Progress(print)) as parts,
+            served(SERVICE, {**parts.environment, "TRACKING_PACK_SECONDS": "86400"}) as client,
+            peer(superuser(parts), Path(folder) / "peer") as other,
+        ):
+            # The topics of services that do not run here are not there, which is no matter.
+            logging.disable()
+            await _bytes_and_rates(client, parts)
+            await other.start()
+            await _long_runs(client, parts, other)
+            await other.stop()
+            await _full_tables(client, parts, [*(n for n in TABLES if n < most), most])
+
+
+def superuser(parts: Parts) -> str:
+    """The address of the database as its superuser."""
+    admin = parts.environment["MAESTRO_POSTGRES_URL"]
+    return as_user(admin, "postgres", parts.home.secret("postgres-superuser"))
+
+
+async def _bytes_and_rates(client: Client, parts: Parts) -> None:
+    print(
+        f"\n| {POINTS:,} points | stored, points/s | PostgreSQL µs a point | bytes a point |"
+        " packed, points/s | bytes a point packed |"
+    )
+    print("|---|---|---|---|---|---|")
+    for name, (runs, keys, steps) in FORMS.items():
+        await _emptied(parts)
+        tenant = await _tenant(client)
+        numbers = await _made(tenant, [uuid4() for _ in range(64)])
+        cpu, began = _processor(parts), perf_counter()
+        size = runs * keys * steps
+        for flush in range(POINTS // size):
+            some = numbers if runs > 1 else [numbers[flush % 64]]
+            first = flush * steps if runs > 1 else flush // 64 * steps
+            await _store(tenant, some, keys, steps, first)
+        took, spent = perf_counter() - began, _processor(parts) - cpu
+        lying = await _value(tenant, _SIZE) / POINTS
+        began = perf_counter()
+        await pack(tenant.running, Caused(tenant.tenant.id, tenant.tenant.number, "bench"), 600)
+        packing = perf_counter() - began
+        await _maintained(parts, "VACUUM metric_points", "VACUUM FULL metric_segments")
+        packed = await _value(tenant, _SIZE) / POINTS
+        print(
+            f"| {name} | {POINTS / took:,.0f} | {spent / POINTS * 1e6:.1f} | {lying:.1f} |"
+            f" {POINTS / packing:,.0f} | {packed:.1f} |",
+            flush=True,
+        )
+
+
+async def _long_runs(client: Client, parts: Parts, other: Peer) -> None:
+    await _emptied(parts)
+    tenant = await _tenant(client)
+    print(
+        f"\n| points of the run | down-sampled to {SAMPLES:,}: P50 / P95 ms | a page of 1,000: P50"
+        " / P95 ms | `mlflow server`, down-sampled: P50 ms | ratio |"
+    )
+    print("|---|---|---|---|---|")
+    for length in LENGTHS:
+        run = uuid4()
+        await _filled(tenant, await _made(tenant, [run]), length)
+        await _maintained(parts, "ANALYZE")
+        sampled = await _times(lambda run=run: _sampled(tenant, run))  # type: ignore[misc]
+        paged = await _times(lambda run=run: _paged(tenant, run))  # type: ignore[misc]
+        theirs, ratio = "", ""
+        if length == LENGTHS[1]:
+            their_run = await _their_run(other, length)
+            taken = await _times(lambda: asyncio.to_thread(_their_samples, other, their_run), 7)
+            theirs, ratio = _ms(median(taken)), f"{median(taken) / median(sampled):.0f} ×"
+        print(
+            f"| {length:,} | {_percentiles(sampled)} | {_percentiles(paged)} | {theirs} | {ratio} |",
+            flush=True,
+        )
+
+
+async def _full_tables(client: Client, parts: Parts, tables: list[int]) -> None:
+    await _emptied(parts)
+    tenant = await _tenant(client)
+    runs: list[UUID] = []
+    print(
+        f"\n| points in the table, {RUN:,} a run | down-sampled to {SAMPLES:,}: P50 / P95 ms |"
+        " a page of 1,000: P50 / P95 ms | MB on disk | bytes a point |"
+    )
+    print("|---|---|---|---|---|")
+    for points in tables:
+        new = [uuid4() for _ in range(points // RUN - len(runs))]
+        for start in range(0, len(new), 100):
+            some = new[start : start + 100]
+            for number in await _made(tenant, some):
+                await _filled(tenant, [number], RUN)
+        runs += new
+        await _maintained(parts, "VACUUM ANALYZE")
+        draw = random.Random(points)
+        sampled = await _times(lambda d=draw: _sampled(tenant, d.choice(runs)))  # type: ignore[misc]
+        paged = await _times(lambda d=draw: _paged(tenant, d.choice(runs)))  # type: ignore[misc]
+        size = await _value(tenant, _SIZE)
+        print(
+            f"| {points:,} | {_percentiles(sampled)} | {_percentiles(paged)} | {size / 1e6:,.0f} |"
+            f" {size / points:.1f} |",
+            flush=True,
+        )
+
+
+async def _tenant(client: Client) -> Client:
+    tenant = client.of(new_tenant())
+    await tenant.get("experiments/get", "experiment_id=0")
+    async with tenant.running.database.transaction(tenant.tenant.number) as connection:
+        await connection.execute("SELECT numbers_of_keys($1, ARRAY['m'])", tenant.tenant.number)
+    return tenant
+
+
+async def _made(tenant: Client, runs: list[UUID]) -> list[int]:
+    number = tenant.tenant.number
+    async with tenant.running.database.transaction(number) as connection:
+        return [row["run_no"] for row in await connection.fetch(_RUNS, number, runs)]
+
+
+async def _filled(tenant: Client, runs: list[int], length: int) -> None:
+    for first in range(0, length, 10_000):
+        await _store(tenant, runs, 1, min(10_000, length), first)
+
+
+async def _store(tenant: Client, runs: list[int], keys: int, steps: int, first: int) -> None:
+    number = tenant.tenant.number
+    async with tenant.running.database.transaction(number) as connection:
+        key = await connection.fetchval(
+            "SELECT key_no FROM metric_keys WHERE tenant_no = $1 AND key = 'm'", number
+        )
+        await connection.execute(_STORE, number, runs, key, key + keys - 1, steps, first, _TIME)
+
+
+async def _sampled(tenant: Client, run: UUID) -> int:
+    query = f"run_ids={run.hex}&metric_key=m&max_results={SAMPLES}"
+    answer = await tenant.get("metrics/get-history-bulk-interval", query)
+    return len(answer["metrics"])
+
+
+async def _paged(tenant: Client, run: UUID) -> int:
+    query = f"run_id={run.hex}&metric_key=m&max_results=1000"
+    return len((await tenant.get("metrics/get-history", query))["metrics"])
+
+
+async def _their_run(other: Peer, length: int) -> str:
+    run = uuid4().hex
+    connection = await asyncpg.connect(other.database_url)
+    try:
+        await connection.execute(_THEIR_RUN, run)
+        await connection.execute(_THEIR_POINTS, run, _TIME, length)
+        await connection.execute("ANALYZE metrics")
+    finally:
+        await connection.close()
+    return run
+
+
+def _their_samples(other: Peer, run: str) -> int:
+    path = "ajax-api/2.0/mlflow/metrics/get-history-bulk-interval"
+    query = f"run_ids={run}&metric_key=m&max_results={SAMPLES}"
+    with urlopen(f"http://{HOST}:{other.port}/{path}?{query}") as reply:
+        return len(json.load(reply)["metrics"])
+
+
+async def _times(ask: Callable[[], Awaitable[int]], asked: int = ASKED) -> list[float]:
+    """Seconds of each of so many questions, ascending, after a few that are not counted."""
+    taken = []
+    for number in range(asked + 3):
+        began = perf_counter()
+        assert await ask() >= 1000
+        if number >= 3:
+            taken.append(perf_counter() - began)
+    return sorted(taken)
+
+
+def _percentiles(taken: list[float]) -> str:
+    return f"{_ms(median(taken))} / {_ms(taken[len(taken) * 95 // 100])}"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f}"
+
+
+async def _value(tenant: Client, sql: str) -> int:
+    async with tenant.running.database.reading(tenant.tenant.number) as connection:
+        found: int = await connection.fetchval(sql)
+    return found
+
+
+async def _emptied(parts: Parts) -> None:
+    await _maintained(parts, "TRUNCATE metric_points, metric_segments, latest_metrics")
+
+
+async def _maintained(parts: Parts, *statements: str) -> None:
+    """What housekeeping does after a while, at once."""
+    path = {"search_path": "tracking"}
+    connection = await asyncpg.connect(superuser(parts), server_settings=path, timeout=600)
+    try:
+        for statement in statements:
+            await connection.execute(statement, timeout=600)
+    finally:
+        await connection.close()
+
+
+def _processor(parts: Parts) -> float:
+    """Processor seconds that PostgreSQL has spent so far."""
+    spent = 0.0
+    for process in tree(parts.pids["PostgreSQL"]):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        spent += times.user + times.system
+    return spent
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
