@@ -136,6 +136,11 @@ async def registered(stage: Stage, tenant: Tenant, run_id: str) -> None:
 
 async def held(stage: Stage, tenant: Tenant, table: str) -> int:
     """How many rows of a table of tracking a tenant has."""
+    return await counted(stage, tenant, f"SELECT count(*) FROM {table}")
+
+
+async def counted(stage: Stage, tenant: Tenant, sql: str) -> int:
+    """A number that tracking's database gives a tenant."""
     connection = await asyncpg.connect(
         stage.environment["TRACKING_DATABASE_URL"], server_settings={"search_path": "tracking"}
     )
@@ -144,7 +149,7 @@ async def held(stage: Stage, tenant: Tenant, table: str) -> int:
             await connection.execute(
                 "SELECT set_config('app.tenant', $1, true)", str(tenant.number)
             )
-            count: int = await connection.fetchval(f"SELECT count(*) FROM {table}")
+            count: int = await connection.fetchval(sql)
             return count
     finally:
         await connection.close()

@@ -7,19 +7,20 @@ hour or less). Without the gateway: the bench asks through it.
 
 import argparse
 import asyncio
-import json
 import logging
 import os
 import random
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Final
-from urllib.request import urlopen
 from uuid import UUID, uuid4
 
+import aiohttp
 import asyncpg
 import psutil
 
@@ -39,6 +40,8 @@ LENGTHS: Final = (10_000, 100_000, 1_000_000)
 TABLES: Final = (1_000_000, 10_000_000)
 SAMPLES: Final = 2_000
 ASKED: Final = 60
+UNCOUNTED: Final = 3
+PAGE: Final = 1_000
 _TIME: Final = 1_700_000_000_000
 _RUNS: Final = """
 INSERT INTO runs (tenant_no, experiment_id, run_id, workspace_id, start_time, status, name, user_id,
@@ -82,9 +85,8 @@ async def main() -> None:
     most = parser.parse_args().table
     with tempfile.TemporaryDirectory() as folder:
         env = {k: v for k, v in os.environ.items() if not k.startswith("MAESTRO_")}
-        env |= {"MAESTRO_PORT": "0", "TRACKING_PACK_SECONDS": "86400"}
         async with (
-            platform(Path(folder) / "home", env, Progress(print)) as parts,
+            platform(Path(folder) / "home", {**env, "MAESTRO_PORT": "0"}, Progress(print)) as parts,
             served(SERVICE, {**parts.environment, "TRACKING_PACK_SECONDS": "86400"}) as client,
             peer(superuser(parts), Path(folder) / "peer") as other,
         ):
@@ -98,7 +100,6 @@ async def main() -> None:
 
 
 def superuser(parts: Parts) -> str:
-    """The address of the database as its superuser."""
     admin = parts.environment["MAESTRO_POSTGRES_URL"]
     return as_user(admin, "postgres", parts.home.secret("postgres-superuser"))
 
@@ -145,12 +146,12 @@ async def _long_runs(client: Client, parts: Parts, other: Peer) -> None:
         run = uuid4()
         await _filled(tenant, await _made(tenant, [run]), length)
         await _maintained(parts, "ANALYZE")
-        sampled = await _times(lambda run=run: _sampled(tenant, run))  # type: ignore[misc]
-        paged = await _times(lambda run=run: _paged(tenant, run))  # type: ignore[misc]
+        sampled = await _times(partial(_sampled, tenant), [run])
+        paged = await _times(partial(_paged, tenant), [run])
         theirs, ratio = "", ""
         if length == LENGTHS[1]:
-            their_run = await _their_run(other, length)
-            taken = await _times(lambda: asyncio.to_thread(_their_samples, other, their_run), 7)
+            await _their_run(other, run, length)
+            taken = await _times(partial(_their_samples, other), [run], 7)
             theirs, ratio = _ms(median(taken)), f"{median(taken) / median(sampled):.0f} ×"
         print(
             f"| {length:,} | {_percentiles(sampled)} | {_percentiles(paged)} | {theirs} | {ratio} |",
@@ -175,9 +176,8 @@ async def _full_tables(client: Client, parts: Parts, tables: list[int]) -> None:
                 await _filled(tenant, [number], RUN)
         runs += new
         await _maintained(parts, "VACUUM ANALYZE")
-        draw = random.Random(points)
-        sampled = await _times(lambda d=draw: _sampled(tenant, d.choice(runs)))  # type: ignore[misc]
-        paged = await _times(lambda d=draw: _paged(tenant, d.choice(runs)))  # type: ignore[misc]
+        sampled = await _times(partial(_sampled, tenant), runs)
+        paged = await _times(partial(_paged, tenant), runs)
         size = await _value(tenant, _SIZE)
         print(
             f"| {points:,} | {_percentiles(sampled)} | {_percentiles(paged)} | {size / 1e6:,.0f} |"
@@ -221,36 +221,38 @@ async def _sampled(tenant: Client, run: UUID) -> int:
 
 
 async def _paged(tenant: Client, run: UUID) -> int:
-    query = f"run_id={run.hex}&metric_key=m&max_results=1000"
+    query = f"run_id={run.hex}&metric_key=m&max_results={PAGE}"
     return len((await tenant.get("metrics/get-history", query))["metrics"])
 
 
-async def _their_run(other: Peer, length: int) -> str:
-    run = uuid4().hex
+async def _their_run(other: Peer, run: UUID, length: int) -> None:
     connection = await asyncpg.connect(other.database_url)
     try:
-        await connection.execute(_THEIR_RUN, run)
-        await connection.execute(_THEIR_POINTS, run, _TIME, length)
+        await connection.execute(_THEIR_RUN, run.hex)
+        await connection.execute(_THEIR_POINTS, run.hex, _TIME, length)
         await connection.execute("ANALYZE metrics")
     finally:
         await connection.close()
-    return run
 
 
-def _their_samples(other: Peer, run: str) -> int:
+async def _their_samples(other: Peer, run: UUID) -> int:
     path = "ajax-api/2.0/mlflow/metrics/get-history-bulk-interval"
-    query = f"run_ids={run}&metric_key=m&max_results={SAMPLES}"
-    with urlopen(f"http://{HOST}:{other.port}/{path}?{query}") as reply:
-        return len(json.load(reply)["metrics"])
+    query = f"run_ids={run.hex}&metric_key=m&max_results={SAMPLES}"
+    url = f"http://{HOST}:{other.port}/{path}?{query}"
+    async with aiohttp.ClientSession() as session, session.get(url) as reply:
+        return len((await reply.json())["metrics"])
 
 
-async def _times(ask: Callable[[], Awaitable[int]], asked: int = ASKED) -> list[float]:
+async def _times(
+    ask: Callable[[UUID], Awaitable[int]], runs: list[UUID], asked: int = ASKED
+) -> list[float]:
     """Seconds of each of so many questions, ascending, after a few that are not counted."""
+    draw = random.Random(len(runs))
     taken = []
-    for number in range(asked + 3):
+    for number in range(asked + UNCOUNTED):
         began = perf_counter()
-        assert await ask() >= 1000
-        if number >= 3:
+        assert await ask(draw.choice(runs)) >= PAGE
+        if number >= UNCOUNTED:
             taken.append(perf_counter() - began)
     return sorted(taken)
 
@@ -288,11 +290,9 @@ def _processor(parts: Parts) -> float:
     """Processor seconds that PostgreSQL has spent so far."""
     spent = 0.0
     for process in tree(parts.pids["PostgreSQL"]):
-        try:
+        with suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
-        except psutil.NoSuchProcess:
-            continue
-        spent += times.user + times.system
+            spent += times.user + times.system
     return spent
 
 

@@ -38,6 +38,5 @@ async def _folded(running: Running, acting: Caused, metric: store.Metric) -> boo
         work.silent("the same points, stored otherwise")
         more = await store.fold(work.connection, acting.tenant_no, metric)
         reach("packer.before-commit")
-    reach("packer.after-commit")
     PACKED.inc()
     return more

@@ -131,11 +131,10 @@ async def test_histories_are_those_of_a_plain_list(
     run_id, model_id = await new_run(client), await new_model(client)
     kept = Kept()
     for what, flag, given_ in plan:
-        if what == "follow":
-            given_ = kept.following(given_)
         if what in ("store", "follow"):
-            await log(client, run_id, given_, model_id if flag else None)
-            kept.store(given_, of_model=flag)
+            points = kept.following(given_) if what == "follow" else given_
+            await log(client, run_id, points, model_id if flag else None)
+            kept.store(points, of_model=flag)
         elif what == "pack":
             await fold(client, run_id, given_)
         else:
