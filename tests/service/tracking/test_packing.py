@@ -155,10 +155,25 @@ async def test_samples_are_evenly_taken_over_segments_and_points(client: Client)
         await log(client, run_id, points, None)
         kept.store(points, of_model=False)
     assert (await segments(client, run_id), await apart(client, run_id)) == (3, 5)
-    for first, last in ((LEAST, MOST), (30, 100), (41, 44)):
+    for first, last in ((LEAST, MOST), (31, 101), (41, 44)):
         for most in (1, 2, 3, 5, 10, 19, 20, 21, 41, 82, 83, 84):
             found = await sampled(client, run_id, first, last, most)
             assert found == kept.samples(first, last, most), (first, last, most)
+
+
+async def test_pieces_that_meet_at_one_step_and_time_are_put_in_order(client: Client) -> None:
+    run_id = await new_run(client)
+    kept = Kept()
+    line = _line(0, 20, 1, 0, 1, 0.1)
+    value, time, step = line[-1]
+    for points in (line, [(value + 1, time, step), line[-1], (value - 1, time, step)], line[-9:]):
+        await log(client, run_id, points, None)
+        kept.store(points, of_model=False)
+    assert (await segments(client, run_id), await apart(client, run_id)) == (2, 3)
+    assert await in_pages(client, run_id, 6) == kept.history()
+    for most in (3, 10, 21):
+        assert await sampled(client, run_id, 12, MOST, most) == kept.samples(12, MOST, most)
+        assert await sampled(client, run_id, LEAST, MOST, most) == kept.samples(LEAST, MOST, most)
 
 
 async def test_packing_changes_nothing_that_is_read_meanwhile(client: Client) -> None:
