@@ -23,6 +23,7 @@ from uuid import UUID, uuid4
 import aiohttp
 import asyncpg
 import psutil
+import structlog
 
 from libs.common.events.outbox import Caused
 from libs.embedded import Parts, Progress, platform
@@ -31,8 +32,9 @@ from libs.embedded.ports import HOST
 from services.tracking.commands.packing import pack
 from services.tracking.service import SERVICE
 from tests.load.peer import Peer, peer
+from tests.load.point_seeding import fill, fresh_tenant, made_runs, store, their_run
 from tests.load.resources import tree
-from tests.serving import Client, new_tenant, served
+from tests.serving import Client, served
 
 POINTS: Final = 200_000
 RUN: Final = 10_000
@@ -42,34 +44,11 @@ SAMPLES: Final = 2_000
 ASKED: Final = 60
 UNCOUNTED: Final = 3
 PAGE: Final = 1_000
-_TIME: Final = 1_700_000_000_000
-_RUNS: Final = """
-INSERT INTO runs (tenant_no, experiment_id, run_id, workspace_id, start_time, status, name, user_id,
-                  artifact_uri, created_by)
-SELECT $1, 0, u, 1, 0, 'FINISHED', 'run', 'bench', '', 'bench' FROM unnest($2::uuid[]) AS u
-RETURNING run_no
-"""
-# A flush: `$3` runs, `$4` keys, `$5` steps from `$6` on; a value a second, give or take a little.
-_STORE: Final = """
-SELECT store_points($1, array_agg(run_no), array_agg(key), array_agg(step),
-                    array_agg($7 + step * 1000 + (random() * 50)::int8),
-                    array_agg(exp(-step / 1e5) + random() / 10), NULL)
-FROM unnest($2::int8[]) AS run_no, generate_series($3::int4, $4) AS key,
-     generate_series($6::int8, $6::int8 + $5 - 1) AS step
-"""
 _SIZE: Final = """
 SELECT pg_total_relation_size('metric_points') + pg_total_relation_size('metric_segments')
 """
-_THEIR_RUN: Final = """
-INSERT INTO runs (run_uuid, name, source_type, source_name, user_id, status, start_time,
-                  lifecycle_stage, artifact_uri, experiment_id)
-VALUES ($1, 'run', 'LOCAL', '', '', 'FINISHED', 0, 'active', '', 0)
-"""
-_THEIR_POINTS: Final = """
-INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan)
-SELECT 'm', exp(-n / 1e5) + random() / 10, $2 + n * 1000 + (random() * 50)::int8, $1, n, false
-FROM generate_series(0, $3::int8 - 1) AS n
-"""
+# Without what is free to be used again.
+_PACKED: Final = "SELECT pg_total_relation_size('metric_segments')"
 # How points come: what one flush holds as runs, keys and steps.
 FORMS: Final = {
     "one by one, 64 to a flush": (64, 1, 1),
@@ -92,6 +71,9 @@ async def main() -> None:
         ):
             # The topics of services that do not run here are not there, which is no matter.
             logging.disable()
+            structlog.configure(
+                wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL)
+            )
             await _bytes_and_rates(client, parts)
             await other.start()
             await _long_runs(client, parts, other)
@@ -112,21 +94,21 @@ async def _bytes_and_rates(client: Client, parts: Parts) -> None:
     print("|---|---|---|---|---|---|")
     for name, (runs, keys, steps) in FORMS.items():
         await _emptied(parts)
-        tenant = await _tenant(client)
-        numbers = await _made(tenant, [uuid4() for _ in range(64)])
+        tenant = await fresh_tenant(client)
+        numbers = await made_runs(tenant, [uuid4() for _ in range(64)])
         cpu, began = _processor(parts), perf_counter()
         size = runs * keys * steps
         for flush in range(POINTS // size):
             some = numbers if runs > 1 else [numbers[flush % 64]]
             first = flush * steps if runs > 1 else flush // 64 * steps
-            await _store(tenant, some, keys, steps, first)
+            await store(tenant, some, keys, steps, first)
         took, spent = perf_counter() - began, _processor(parts) - cpu
         lying = await _value(tenant, _SIZE) / POINTS
         began = perf_counter()
         await pack(tenant.running, Caused(tenant.tenant.id, tenant.tenant.number, "bench"), 600)
         packing = perf_counter() - began
-        await _maintained(parts, "VACUUM metric_points", "VACUUM FULL metric_segments")
-        packed = await _value(tenant, _SIZE) / POINTS
+        await _maintained(parts, "VACUUM FULL metric_segments")
+        packed = await _value(tenant, _PACKED) / POINTS
         print(
             f"| {name} | {POINTS / took:,.0f} | {spent / POINTS * 1e6:.1f} | {lying:.1f} |"
             f" {POINTS / packing:,.0f} | {packed:.1f} |",
@@ -136,7 +118,7 @@ async def _bytes_and_rates(client: Client, parts: Parts) -> None:
 
 async def _long_runs(client: Client, parts: Parts, other: Peer) -> None:
     await _emptied(parts)
-    tenant = await _tenant(client)
+    tenant = await fresh_tenant(client)
     print(
         f"\n| points of the run | down-sampled to {SAMPLES:,}: P50 / P95 ms | a page of 1,000: P50"
         " / P95 ms | `mlflow server`, down-sampled: P50 ms | ratio |"
@@ -144,13 +126,13 @@ async def _long_runs(client: Client, parts: Parts, other: Peer) -> None:
     print("|---|---|---|---|---|")
     for length in LENGTHS:
         run = uuid4()
-        await _filled(tenant, await _made(tenant, [run]), length)
+        await fill(tenant, await made_runs(tenant, [run]), length)
         await _maintained(parts, "ANALYZE")
         sampled = await _times(partial(_sampled, tenant), [run])
         paged = await _times(partial(_paged, tenant), [run])
         theirs, ratio = "", ""
         if length == LENGTHS[1]:
-            await _their_run(other, run, length)
+            await their_run(other, run, length)
             taken = await _times(partial(_their_samples, other), [run], 7)
             theirs, ratio = _ms(median(taken)), f"{median(taken) / median(sampled):.0f} ×"
         print(
@@ -161,7 +143,7 @@ async def _long_runs(client: Client, parts: Parts, other: Peer) -> None:
 
 async def _full_tables(client: Client, parts: Parts, tables: list[int]) -> None:
     await _emptied(parts)
-    tenant = await _tenant(client)
+    tenant = await fresh_tenant(client)
     runs: list[UUID] = []
     print(
         f"\n| points in the table, {RUN:,} a run | down-sampled to {SAMPLES:,}: P50 / P95 ms |"
@@ -172,8 +154,8 @@ async def _full_tables(client: Client, parts: Parts, tables: list[int]) -> None:
         new = [uuid4() for _ in range(points // RUN - len(runs))]
         for start in range(0, len(new), 100):
             some = new[start : start + 100]
-            for number in await _made(tenant, some):
-                await _filled(tenant, [number], RUN)
+            for number in await made_runs(tenant, some):
+                await fill(tenant, [number], RUN)
         runs += new
         await _maintained(parts, "VACUUM ANALYZE")
         sampled = await _times(partial(_sampled, tenant), runs)
@@ -186,34 +168,6 @@ async def _full_tables(client: Client, parts: Parts, tables: list[int]) -> None:
         )
 
 
-async def _tenant(client: Client) -> Client:
-    tenant = client.of(new_tenant())
-    await tenant.get("experiments/get", "experiment_id=0")
-    async with tenant.running.database.transaction(tenant.tenant.number) as connection:
-        await connection.execute("SELECT numbers_of_keys($1, ARRAY['m'])", tenant.tenant.number)
-    return tenant
-
-
-async def _made(tenant: Client, runs: list[UUID]) -> list[int]:
-    number = tenant.tenant.number
-    async with tenant.running.database.transaction(number) as connection:
-        return [row["run_no"] for row in await connection.fetch(_RUNS, number, runs)]
-
-
-async def _filled(tenant: Client, runs: list[int], length: int) -> None:
-    for first in range(0, length, 10_000):
-        await _store(tenant, runs, 1, min(10_000, length), first)
-
-
-async def _store(tenant: Client, runs: list[int], keys: int, steps: int, first: int) -> None:
-    number = tenant.tenant.number
-    async with tenant.running.database.transaction(number) as connection:
-        key = await connection.fetchval(
-            "SELECT key_no FROM metric_keys WHERE tenant_no = $1 AND key = 'm'", number
-        )
-        await connection.execute(_STORE, number, runs, key, key + keys - 1, steps, first, _TIME)
-
-
 async def _sampled(tenant: Client, run: UUID) -> int:
     query = f"run_ids={run.hex}&metric_key=m&max_results={SAMPLES}"
     answer = await tenant.get("metrics/get-history-bulk-interval", query)
@@ -223,16 +177,6 @@ async def _sampled(tenant: Client, run: UUID) -> int:
 async def _paged(tenant: Client, run: UUID) -> int:
     query = f"run_id={run.hex}&metric_key=m&max_results={PAGE}"
     return len((await tenant.get("metrics/get-history", query))["metrics"])
-
-
-async def _their_run(other: Peer, run: UUID, length: int) -> None:
-    connection = await asyncpg.connect(other.database_url)
-    try:
-        await connection.execute(_THEIR_RUN, run.hex)
-        await connection.execute(_THEIR_POINTS, run.hex, _TIME, length)
-        await connection.execute("ANALYZE metrics")
-    finally:
-        await connection.close()
 
 
 async def _their_samples(other: Peer, run: UUID) -> int:

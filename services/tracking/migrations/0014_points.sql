@@ -18,7 +18,6 @@ CREATE TABLE metric_segments (
     points     int4 NOT NULL,
     context_no int4,
     step_every int4,            -- how far steps are apart, or:
-    in_order   boolean NOT NULL, -- no time before an earlier one
     whole      boolean NOT NULL, -- there is room for no more, or hardly
     steps      int4[],          -- from first_step on, or, where they reach too far:
     wide_steps int8[],
@@ -96,7 +95,6 @@ BEGIN
                array_agg(o.ts) AS times, array_agg(o.value) AS vals,
                bool_and(is_short(o.value)) AS short, is_near(min(o.step), max(o.step)) AS near_steps,
                is_near(min(o.ts), max(o.ts)) AS near_times, min(o.ts) = max(o.ts) AS one_time,
-               bool_and(o.ts >= o.ts_before) IS NOT FALSE AS in_order,
                min(step_from(o.step_before, o.step)) AS least_on,
                max(step_from(o.step_before, o.step)) AS most_on
         FROM ordered o
@@ -127,10 +125,10 @@ BEGIN
     )
     INSERT INTO metric_segments
         (tenant_no, key_no, run_no, context_no, first_step, last_step, first_ts, last_ts, points,
-         step_every, in_order, whole, steps, wide_steps, times, wide_times, vals, short_vals)
+         step_every, whole, steps, wide_steps, times, wide_times, vals, short_vals)
     SELECT p_tenant_no, p.key_no, p.run_no, p.context_no, p.part_steps[1],
            p.part_steps[cardinality(p.part_steps)], t.least, t.most, cardinality(p.part_steps),
-           p.step_every, p.in_order, cardinality(p.part_steps) >= p.room * 7 / 8,
+           p.step_every, cardinality(p.part_steps) >= p.room * 7 / 8,
            CASE WHEN p.step_every IS NULL AND p.near_steps
                 THEN ARRAY(SELECT (x - p.part_steps[1])::int4 FROM unnest(p.part_steps) AS x) END,
            CASE WHEN NOT p.near_steps THEN p.part_steps END,
@@ -141,9 +139,8 @@ BEGIN
            CASE WHEN p.short THEN p.part_vals::float4[] END
     FROM parted p
     CROSS JOIN LATERAL (
-        SELECT min(x), max(x) FROM unnest(CASE WHEN p.one_time OR p.in_order
-                   THEN ARRAY[p.part_times[1], p.part_times[cardinality(p.part_times)]]
-                   ELSE p.part_times END) AS x
+        SELECT min(x), max(x)
+        FROM unnest(CASE WHEN p.one_time THEN p.part_times[1:1] ELSE p.part_times END) AS x
     ) AS t (least, most);
 END $$;
 
@@ -223,10 +220,10 @@ CREATE FUNCTION pieces_of(
     p_tenant_no int4, p_run_no int8, p_key_no int4, p_from int8, p_to int8
 ) RETURNS TABLE (
     run_no int8, segment_no int8, first_step int8, last_step int8, first_ts int8, last_ts int8,
-    in_order boolean, skip int8, points int8, value float8
+    skip int8, points int8, value float8
 ) LANGUAGE sql STABLE AS $$
     SELECT s.run_no, s.segment_no, greatest(s.first_step, p_from), least(s.last_step, l.up_to),
-           s.first_ts, s.last_ts, s.in_order,
+           s.first_ts, s.last_ts,
            CASE WHEN s.first_step >= p_from THEN 0
                 ELSE (SELECT count(*) FROM generate_series(1, s.points) AS place
                       WHERE step_at(s, place) < p_from) END,
@@ -238,7 +235,7 @@ CREATE FUNCTION pieces_of(
     JOIN metric_segments s ON s.tenant_no = p_tenant_no AND s.run_no = l.run_no
          AND s.key_no = p_key_no AND s.first_step <= l.up_to AND s.last_step >= p_from
     UNION ALL
-    SELECT NULL, NULL, d.step, d.step, d.ts, d.ts, true, 0, 1, d.value
+    SELECT NULL, NULL, d.step, d.step, d.ts, d.ts, 0, 1, d.value
     FROM (SELECT DISTINCT p.step, p.ts, p.value
           FROM lines_of(p_tenant_no, p_run_no, p_to) l
           JOIN metric_points p ON p.tenant_no = p_tenant_no AND p.run_no = l.run_no
@@ -248,59 +245,55 @@ $$;
 -- A metric's points of one run by (time, step, value), each once: `p_most` of those that come after
 -- the one told, all where that is NULL. Not-a-number stands as 0 in `p_value`, and then `p_nan` is 1.
 --
--- Where each piece ends before the next one begins, only those of the page are opened.
+-- Pieces of which one begins before another has ended are a bundle, where points may be there twice.
+-- Bundles are opened until they surely hold enough after the one told.
 CREATE FUNCTION history_of(
     p_tenant_no int4, p_run_no int8, p_key_no int4,
     p_ts int8, p_step int8, p_value float8, p_nan int8, p_most int8
 ) RETURNS TABLE (ts int8, step int8, value float8) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
-DECLARE
-    lowest  CONSTANT int8 := -9223372036854775808;
-    highest CONSTANT int8 := 9223372036854775807;
-    tidy    boolean;
 BEGIN
-    SELECT bool_and(f.in_order AND f.follows) INTO tidy
-    FROM (
-        SELECT p.in_order,
-               coalesce((p.first_ts, p.first_step)
-                        > (lag(p.last_ts) OVER w, lag(p.last_step) OVER w), true) AS follows
-        FROM pieces_of(p_tenant_no, p_run_no, p_key_no, lowest, highest) p
+    RETURN QUERY
+    WITH pieces AS MATERIALIZED (
+        SELECT p.*, coalesce((p.first_ts, p.first_step) > max((p.last_ts, p.last_step)) OVER w, true)
+                    AS begins
+        FROM pieces_of(p_tenant_no, p_run_no, p_key_no,
+                       -9223372036854775808, 9223372036854775807) p
         WHERE p_ts IS NULL OR p.last_ts >= p_ts
-        WINDOW w AS (ORDER BY p.first_ts, p.first_step)
-    ) f;
-    IF tidy THEN
-        RETURN QUERY
-        SELECT e.ts, e.step, e.value
-        FROM (
-            SELECT p.*, sum(p.points) OVER w - p.points AS before
-            FROM pieces_of(p_tenant_no, p_run_no, p_key_no, lowest, highest) p
-            WHERE p_ts IS NULL OR p.last_ts >= p_ts
-            WINDOW w AS (ORDER BY p.first_ts, p.first_step)
-        ) p
-        LEFT JOIN metric_segments s ON s.tenant_no = p_tenant_no AND s.run_no = p.run_no
-             AND s.key_no = p_key_no AND s.segment_no = p.segment_no
-        CROSS JOIN LATERAL (
-            SELECT place, coalesce(ts_at(s, place), p.first_ts) AS ts,
-                   coalesce(step_at(s, place), p.first_step) AS step,
-                   coalesce(value_at(s, place), p.value) AS value
-            FROM generate_series((p.skip + 1)::int4, (p.skip + p.points)::int4) AS place
-        ) e
-        -- The first piece may have come to an end with the page before; none has more points.
-        WHERE (p_most IS NULL OR p.before < p_most + 2000)
-          AND (p_ts IS NULL OR (e.ts, e.step, comparable(e.value), (e.value = 'NaN'::float8)::int)
-                               > (p_ts, p_step, p_value, p_nan))
-        ORDER BY p.first_ts, p.first_step, e.place
-        LIMIT p_most;
-    ELSE
-        RETURN QUERY
-        SELECT p.ts, p.step, p.value
-        FROM points_of(p_tenant_no, p_run_no, p_key_no, lowest, highest) p
-        WHERE p_ts IS NULL OR (p.ts, p.step, comparable(p.value), (p.value = 'NaN'::float8)::int)
-                              > (p_ts, p_step, p_value, p_nan)
-        GROUP BY p.ts, p.step, p.value
-        ORDER BY p.ts, p.step, comparable(p.value), p.value
-        LIMIT p_most;
-    END IF;
+        WINDOW w AS (ORDER BY p.first_ts, p.first_step
+                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    ), numbered AS MATERIALIZED (
+        SELECT p.*, sum(p.begins::int) OVER (ORDER BY p.first_ts, p.first_step) AS bundle
+        FROM pieces p
+    ), sized AS (
+        SELECT n.bundle, count(*) AS pieces,
+               CASE WHEN p_ts IS NULL OR min((n.first_ts, n.first_step)) > (p_ts, p_step)
+                    THEN max(n.points) ELSE 0 END AS surely
+        FROM numbered n GROUP BY n.bundle
+    ), counted AS (
+        SELECT z.bundle, z.pieces,
+               sum(z.surely) OVER (ORDER BY z.bundle) - z.surely AS before
+        FROM sized z
+    ), opened AS NOT MATERIALIZED (
+        SELECT coalesce(ts_at(s, place), n.first_ts) AS ts,
+               coalesce(step_at(s, place), n.first_step) AS step,
+               coalesce(value_at(s, place), n.value) AS value, c.pieces
+        FROM counted c
+        JOIN numbered n ON n.bundle = c.bundle
+        LEFT JOIN metric_segments s ON s.tenant_no = p_tenant_no AND s.run_no = n.run_no
+             AND s.key_no = p_key_no AND s.segment_no = n.segment_no
+        CROSS JOIN LATERAL generate_series((n.skip + 1)::int4, (n.skip + n.points)::int4) AS place
+        WHERE p_most IS NULL OR c.before < p_most
+    ), once AS (
+        SELECT o.ts, o.step, o.value FROM opened o WHERE o.pieces = 1
+        UNION ALL
+        SELECT DISTINCT o.ts, o.step, o.value FROM opened o WHERE o.pieces > 1
+    )
+    SELECT o.ts, o.step, o.value FROM once o
+    WHERE p_ts IS NULL OR (o.ts, o.step, comparable(o.value), (o.value = 'NaN'::float8)::int)
+                          > (p_ts, p_step, p_value, p_nan)
+    ORDER BY o.ts, o.step, comparable(o.value), o.value
+    LIMIT p_most;
 END $$;
 
 -- How many of the parts of ntile begin at the first `p_places` places; the first `p_longer` parts
@@ -313,63 +306,65 @@ RETURN CASE WHEN p_places <= p_longer * (p_each + 1) THEN (p_places + p_each) / 
 -- Of a metric's points of one run by (step, time, value), as far as their steps lie between two,
 -- `p_most` at most: the first of each of so many even parts, and always the last of all.
 --
--- Where each piece ends before the next one begins, places are found by counting, and nothing else
--- is opened.
+-- Pieces of which one begins before another has ended are opened and become single points. Then each
+-- ends before the next begins, and places are found by counting; nothing else is opened.
 CREATE FUNCTION samples_of(
     p_tenant_no int4, p_run_no int8, p_key_no int4, p_from int8, p_to int8, p_most int8
 ) RETURNS TABLE (ts int8, step int8, value float8) LANGUAGE plpgsql STABLE AS $$
 #variable_conflict use_column
-DECLARE
-    total  int8;
-    tidy   boolean;
-    each   int8;
-    longer int8;
 BEGIN
-    SELECT sum(f.points), bool_and(f.follows) INTO total, tidy
-    FROM (
-        SELECT p.points, coalesce((p.first_step, p.first_ts)
-                                  > (lag(p.last_step) OVER w, lag(p.last_ts) OVER w), true) AS follows
+    RETURN QUERY
+    WITH pieces AS MATERIALIZED (
+        SELECT p.*, coalesce((p.first_step, p.first_ts) > max((p.last_step, p.last_ts)) OVER w, true)
+                    AS begins
         FROM pieces_of(p_tenant_no, p_run_no, p_key_no, p_from, p_to) p
-        WINDOW w AS (ORDER BY p.first_step, p.first_ts)
-    ) f;
-    IF tidy AND total > p_most THEN
-        each := total / p_most;
-        longer := total % p_most;
-        RETURN QUERY
-        SELECT coalesce(ts_at(s, w.at), p.first_ts), coalesce(step_at(s, w.at), p.first_step),
-               coalesce(value_at(s, w.at), p.value)
+        WINDOW w AS (ORDER BY p.first_step, p.first_ts
+                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+    ), numbered AS MATERIALIZED (
+        SELECT n.*, count(*) OVER (PARTITION BY n.bundle) AS pieces
+        FROM (SELECT p.*, sum(p.begins::int) OVER (ORDER BY p.first_step, p.first_ts) AS bundle
+              FROM pieces p) n
+    ), apart AS (
+        SELECT n.run_no, n.segment_no, n.first_step, n.first_ts, n.skip, n.points, n.value
+        FROM numbered n WHERE n.pieces = 1
+        UNION ALL
+        SELECT NULL, NULL, d.step, d.ts, 0, 1, d.value
         FROM (
-            SELECT p.*, (sum(p.points) OVER w)::int8 - p.points AS before
-            FROM pieces_of(p_tenant_no, p_run_no, p_key_no, p_from, p_to) p
-            WINDOW w AS (ORDER BY p.first_step, p.first_ts)
-        ) p
-        LEFT JOIN metric_segments s ON s.tenant_no = p_tenant_no AND s.run_no = p.run_no
-             AND s.key_no = p_key_no AND s.segment_no = p.segment_no
-        CROSS JOIN LATERAL (
-            SELECT (p.skip + part * each + least(part, longer) + 1 - p.before)::int4 AS at
-            FROM generate_series(parts_begun(p.before, each, longer),
-                                 least(parts_begun(p.before + p.points, each, longer),
-                                       p_most - 1) - 1) AS part
-            UNION ALL
-            SELECT (p.skip + p.points)::int4 WHERE p.before + p.points = total AND p.points > 0
-        ) w
-        ORDER BY p.first_step, p.first_ts, w.at;
-    ELSE
-        RETURN QUERY
-        SELECT q.ts, q.step, q.value
-        FROM (
-            SELECT b.*, lag(b.part) OVER (ORDER BY b.place) IS DISTINCT FROM b.part AS leads
-            FROM (
-                SELECT d.*, ntile(p_most::int4) OVER w AS part, row_number() OVER w AS place,
-                       count(*) OVER () AS total
-                FROM (SELECT DISTINCT p.ts, p.step, p.value
-                      FROM points_of(p_tenant_no, p_run_no, p_key_no, p_from, p_to) p) d
-                WINDOW w AS (ORDER BY d.step, d.ts, comparable(d.value), d.value)
-            ) b
-        ) q
-        WHERE (q.leads AND (q.part < p_most OR q.total <= p_most)) OR q.place = q.total
-        ORDER BY q.place;
-    END IF;
+            SELECT DISTINCT coalesce(step_at(s, place), n.first_step) AS step,
+                   coalesce(ts_at(s, place), n.first_ts) AS ts,
+                   coalesce(value_at(s, place), n.value) AS value
+            FROM numbered n
+            LEFT JOIN metric_segments s ON s.tenant_no = p_tenant_no AND s.run_no = n.run_no
+                 AND s.key_no = p_key_no AND s.segment_no = n.segment_no
+            CROSS JOIN LATERAL
+                generate_series((n.skip + 1)::int4, (n.skip + n.points)::int4) AS place
+            WHERE n.pieces > 1
+        ) d
+    ), counted AS (
+        SELECT a.*, (sum(a.points) OVER w)::int8 - a.points AS before,
+               (sum(a.points) OVER ())::int8 AS total
+        FROM apart a
+        WINDOW w AS (ORDER BY a.first_step, a.first_ts, comparable(a.value), a.value
+                     ROWS UNBOUNDED PRECEDING)
+    ), shared AS (
+        SELECT c.*, least(c.total, p_most) AS parts, c.total / least(c.total, p_most) AS each,
+               c.total % least(c.total, p_most) AS longer
+        FROM counted c WHERE c.points > 0
+    )
+    SELECT coalesce(ts_at(s, w.at), p.first_ts), coalesce(step_at(s, w.at), p.first_step),
+           coalesce(value_at(s, w.at), p.value)
+    FROM shared p
+    LEFT JOIN metric_segments s ON s.tenant_no = p_tenant_no AND s.run_no = p.run_no
+         AND s.key_no = p_key_no AND s.segment_no = p.segment_no
+    CROSS JOIN LATERAL (
+        SELECT (p.skip + part * p.each + least(part, p.longer) + 1 - p.before)::int4 AS at
+        FROM generate_series(parts_begun(p.before, p.each, p.longer),
+                             least(parts_begun(p.before + p.points, p.each, p.longer),
+                                   p.parts - 1) - 1) AS part
+        UNION ALL
+        SELECT (p.skip + p.points)::int4 WHERE p.before + p.points = p.total
+    ) w
+    ORDER BY p.before, w.at;
 END $$;
 
 -- Packs points of a run's metric that lie apart, and in segments with room, into full segments, for
