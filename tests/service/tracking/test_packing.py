@@ -176,6 +176,20 @@ async def test_pieces_that_meet_at_one_step_and_time_are_put_in_order(client: Cl
         assert await sampled(client, run_id, LEAST, MOST, most) == kept.samples(LEAST, MOST, most)
 
 
+async def test_what_is_of_a_model_is_packed_by_itself(client: Client) -> None:
+    run_id, model_id = await new_run(client), await new_model(client)
+    kept = Kept()
+    for count in (10, 3, 10, 3, 10, 3):
+        for flag in (True, False):
+            points = kept.following(_line(0, count, 1, 0, 1, 0.1))
+            await log(client, run_id, points, model_id if flag else None)
+            kept.store(points, of_model=flag)
+    await fold(client, run_id, 1)
+    assert (await segments(client, run_id), await apart(client, run_id)) == (2, 0)
+    assert await of_model(client, model_id) == set(kept.of_model)
+    assert await points_of(client, run_id, "m") == kept.history()
+
+
 async def test_packing_changes_nothing_that_is_read_meanwhile(client: Client) -> None:
     run_id = await new_run(client)
     logged: list[Point] = []
