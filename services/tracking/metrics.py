@@ -48,3 +48,7 @@ LIVE_DELAY: Final = Histogram(
 INGESTED_POINTS: Final = Counter(
     "maestro_tracking_ingested_points_total", "Metric points that came by event and are committed."
 )
+PACKED: Final = Counter(
+    "maestro_tracking_packings_total",
+    "Transactions in which points of a run's metric were packed.",
+)

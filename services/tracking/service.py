@@ -30,13 +30,14 @@ from services.tracking.workers import (
     clear_workspaces,
     collect_garbage,
     hand_out_events,
+    pack_points,
     sweep_contents,
     tend_listeners,
 )
 
 _TENANT_TABLES: Final = (
     *("experiment_counters", "experiments", "experiment_tags", "runs", "params", "run_tags"),
-    *("metric_keys", "metric_contexts", "metric_points", "latest_metrics"),
+    *("metric_keys", "metric_contexts", "metric_points", "metric_segments", "latest_metrics"),
     *("datasets", "inputs", "input_tags", "run_models"),
     *("logged_models", "logged_model_params", "logged_model_tags", "model_versions"),
     *("tenant_plans", "run_usage", "artifact_usage"),
@@ -67,7 +68,14 @@ SERVICE: Final = Service(
         LIVE,
         WORKSPACES_LEAVE,
     ),
-    workers=(clear_workspaces, sweep_contents, collect_garbage, hand_out_events, tend_listeners),
+    workers=(
+        clear_workspaces,
+        sweep_contents,
+        collect_garbage,
+        pack_points,
+        hand_out_events,
+        tend_listeners,
+    ),
     migrations=Path(__file__).with_name("migrations"),
     tables={**dict.fromkeys(_TENANT_TABLES, "tenant"), **_PLATFORM_TABLES},
     peers=("auth", "registry"),

@@ -13,6 +13,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bytes stay in the store after the last artifact that held them is gone or replaced.
     `retention_days` is how long deleted runs, logged models and experiments are kept before they are
     removed for good, 0 for ever; an experiment may have a rule of its own.
+    `pack_seconds` is how long the packer of metric points rests at least.
     `presigned_downloads` says that clients reach the store's endpoint themselves: they are given URLs
     of it that end after 300 seconds. `run_cache_bytes` bounds what is kept of runs in each process.
     `run_cache_seconds` is how long what a run shows may be kept, and so the longest that a process may
@@ -34,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     artifact_max_bytes: int = 0
     artifact_grace_seconds: float = 3600.0
     retention_days: int = 30
+    pack_seconds: float = 30.0
     presigned_downloads: bool = False
     run_cache_bytes: int = 64 * 1024 * 1024
     run_cache_seconds: float = 30.0

@@ -1,5 +1,5 @@
 """Background work of tracking: deleted workspaces are cleared, contents that nobody holds freed,
-what is past its time removed, and live events handed out.
+what is past its time removed, points packed, and live events handed out.
 """
 
 import asyncio
@@ -7,15 +7,18 @@ from dataclasses import asdict
 from typing import Final
 
 from libs.common.errors import Refusal
+from libs.common.events.outbox import Caused
 from libs.common.leaving import clear_for_ever
 from libs.common.service import Running
 from libs.common.telemetry.logs import logger
 from services.tracking.commands.collecting import collect
 from services.tracking.commands.contents import free_contents
+from services.tracking.commands.packing import pack
 from services.tracking.commands.workspaces import cleared, sweep
 from services.tracking.model.retention import Scope
 from services.tracking.queries.retention import tenants
 from services.tracking.state import state_of
+from services.tracking.store import packing
 from services.tracking.store.condemned import leads
 
 SWEEP_SECONDS: Final = 180.0
@@ -24,6 +27,9 @@ TEND_SECONDS: Final = 1.0
 # Of one tenant, so that a long backlog does not keep the others waiting.
 STEP_SECONDS: Final = 20.0
 COLLECTOR: Final = "maestro-collector"
+PACKER: Final = "maestro-packer"
+# The packer rests nine times as long as it works, however many tenants there are.
+REST: Final = 9.0
 _log = logger(__name__)
 
 
@@ -93,3 +99,30 @@ async def _collect_all(running: Running) -> None:
         else:
             if done.anything:
                 _log.info("garbage_collected", tenant=tenant, **asdict(done))
+
+
+async def pack_points(running: Running) -> None:
+    """Pack points, tenant by tenant; one process at a time; forever."""
+    clock = asyncio.get_running_loop().time
+    took = 0.0
+    while True:
+        await asyncio.sleep(max(running.settings.pack_seconds, REST * took))
+        began = clock()
+        try:
+            async with running.database.transaction() as connection:
+                if await packing.leads(connection):
+                    await _pack_all(running)
+        except Refusal as problem:
+            _log.warning("points_not_packed", error=problem.message)
+        took = clock() - began
+
+
+async def _pack_all(running: Running) -> None:
+    for tenant_no, tenant in await tenants(running.database):
+        try:
+            done = await pack(running, Caused(tenant, tenant_no, PACKER), STEP_SECONDS)
+        except Exception:  # noqa: BLE001 - a fault of one tenant must not keep all that others have
+            _log.exception("points_not_packed", tenant=tenant)
+        else:
+            if done:
+                _log.info("points_packed", tenant=tenant, metrics=done)

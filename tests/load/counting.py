@@ -5,14 +5,16 @@ from typing import Final
 
 import asyncpg
 
+# Points lie in rows of their own, or many in a segment.
+_POINTS: Final = """
+    SELECT (SELECT count(*) FROM tracking.metric_points
+            JOIN tracking.runs r USING (tenant_no, run_no) WHERE r.experiment_id = $1)
+         + (SELECT coalesce(sum(points), 0)::int8 FROM tracking.metric_segments
+            JOIN tracking.runs r USING (tenant_no, run_no) WHERE r.experiment_id = $1)"""
 # By operation: the committed rows of an experiment, in our schema and in that of `mlflow server`.
 OURS: Final[Mapping[str, str]] = {
-    "log-metric": """
-        SELECT count(*) FROM tracking.metric_points p
-        JOIN tracking.runs r USING (tenant_no, run_no) WHERE r.experiment_id = $1""",
-    "log-batch": """
-        SELECT count(*) FROM tracking.metric_points p
-        JOIN tracking.runs r USING (tenant_no, run_no) WHERE r.experiment_id = $1""",
+    "log-metric": _POINTS,
+    "log-batch": _POINTS,
     "create-run": "SELECT count(*) FROM tracking.runs WHERE experiment_id = $1",
 }
 THEIRS: Final[Mapping[str, str]] = {

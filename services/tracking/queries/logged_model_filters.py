@@ -20,13 +20,13 @@ from services.tracking.queries.sorting import Term
 # The points of a model: those whose context names it.
 _POINTS: Final = """
 FROM metric_contexts c
-JOIN metric_points x ON x.tenant_no = c.tenant_no AND x.context_no = c.context_no
+CROSS JOIN LATERAL points_in_context(c.tenant_no, c.context_no) x
 WHERE c.tenant_no = m.tenant_no AND c.model_id = 'm-' || replace(m.model_id::text, '-', '')"""
 # Those of runs that one may read; asked only of who may not read them all, as it looks at each run.
 _READABLE: Final = """
  AND EXISTS (SELECT FROM runs r
              JOIN experiments e ON e.tenant_no = r.tenant_no AND e.experiment_id = r.experiment_id
-             WHERE r.tenant_no = x.tenant_no AND r.run_no = x.run_no
+             WHERE r.tenant_no = c.tenant_no AND r.run_no = x.run_no
                AND r.workspace_id = m.workspace_id"""
 # A context is made with its first point: where all runs may be read, points need not be looked at.
 _CONTEXTS: Final = """

@@ -49,9 +49,9 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT k.key, n.value, n.ts, n.step, c.dataset_name, c.dataset_digest, r.run_id
         FROM metric_contexts c
-        JOIN metric_points n ON n.tenant_no = c.tenant_no AND n.context_no = c.context_no
-        JOIN metric_keys k ON k.tenant_no = n.tenant_no AND k.key_no = n.key_no
-        JOIN runs r ON r.tenant_no = n.tenant_no AND r.run_no = n.run_no
+        CROSS JOIN LATERAL points_in_context(c.tenant_no, c.context_no) n
+        JOIN metric_keys k ON k.tenant_no = c.tenant_no AND k.key_no = n.key_no
+        JOIN runs r ON r.tenant_no = c.tenant_no AND r.run_no = n.run_no
                    AND r.workspace_id = m.workspace_id
         WHERE c.tenant_no = m.tenant_no
           AND c.model_id = 'm-' || replace(m.model_id::text, '-', '')"""

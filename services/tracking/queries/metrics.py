@@ -1,7 +1,7 @@
 """Histories of metrics: every point, points of many runs, and samples for a chart.
 
-Identical points are one point here; they were stored as often as they were sent. A fork's points
-are those of the runs it continues, up to the step where it left them, and its own.
+Identical points are one point here, though they may be stored as often as they were sent. A fork's
+points are those of the runs it continues, up to the step where it left them, and its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,55 +16,35 @@ from services.tracking.schemas import answers
 
 # Columns as arrays: a history of a million points is read as three values.
 _HISTORY: Final = """
-SELECT array_agg(q.ts) AS times, array_agg(q.step) AS steps, array_agg(q.value) AS vals
-FROM (
-    SELECT p.ts, p.step, p.value
-    FROM runs r
-    JOIN metric_keys k ON k.tenant_no = r.tenant_no AND k.key = $4
-    CROSS JOIN LATERAL points_of(r.tenant_no, r.run_no, k.key_no) p
-    WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = $3
-      AND ($5::int8 IS NULL OR (p.ts, p.step, comparable(p.value), (p.value = 'NaN'::float8)::int)
-                               > ($5::int8, $6::int8, $7::float8, $8::int8))
-    GROUP BY p.ts, p.step, p.value
-    ORDER BY p.ts, p.step, comparable(p.value), p.value
-    LIMIT $9
-) q
+SELECT array_agg(p.ts) AS times, array_agg(p.step) AS steps, array_agg(p.value) AS vals
+FROM runs r
+JOIN metric_keys k ON k.tenant_no = r.tenant_no AND k.key = $4
+CROSS JOIN LATERAL history_of(r.tenant_no, r.run_no, k.key_no, $5, $6, $7, $8, $9) p
+WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = $3
 """
 _BULK: Final = """
 SELECT r.run_id, p.ts, p.step, p.value
 FROM runs r
 JOIN metric_keys k ON k.tenant_no = r.tenant_no AND k.key = $4
-CROSS JOIN LATERAL points_of(r.tenant_no, r.run_no, k.key_no) p
+CROSS JOIN LATERAL history_of(r.tenant_no, r.run_no, k.key_no, NULL, NULL, NULL, NULL, $5)
+    WITH ORDINALITY AS p (ts, step, value, place)
 WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = ANY($3::uuid[])
-GROUP BY r.run_id, p.ts, p.step, p.value
-ORDER BY r.run_id, p.ts, p.step, comparable(p.value), p.value
+ORDER BY r.run_id, p.place
 LIMIT $5
 """
 # Of each run $7 points at most: the first of each of $7 even parts, and always the last of all.
 _SAMPLES: Final = """
-SELECT run_id, ts, step, value
-FROM (
-    SELECT b.*, lag(b.part) OVER (PARTITION BY b.run_id ORDER BY b.place)
-                IS DISTINCT FROM b.part AS leads
-    FROM (
-        SELECT p.*, ntile($7) OVER w AS part, row_number() OVER w AS place,
-               count(*) OVER (PARTITION BY p.run_id) AS total
-        FROM (
-            SELECT r.run_id, p.ts, p.step, p.value
-            FROM runs r
-            JOIN metric_keys k ON k.tenant_no = r.tenant_no AND k.key = $4
-            CROSS JOIN LATERAL points_of(r.tenant_no, r.run_no, k.key_no) p
-            WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = ANY($3::uuid[])
-              AND ($5::int8 IS NULL OR p.step BETWEEN $5 AND $6::int8)
-            GROUP BY r.run_id, p.ts, p.step, p.value
-        ) p
-        WINDOW w AS (PARTITION BY p.run_id ORDER BY p.step, p.ts, comparable(p.value), p.value)
-    ) b
-) s
-WHERE leads AND (part < $7 OR total <= $7) OR place = total
-ORDER BY array_position($3::uuid[], run_id), place
+SELECT r.run_id, p.ts, p.step, p.value
+FROM runs r
+JOIN metric_keys k ON k.tenant_no = r.tenant_no AND k.key = $4
+CROSS JOIN LATERAL samples_of(r.tenant_no, r.run_no, k.key_no, $5, $6, $7)
+    WITH ORDINALITY AS p (ts, step, value, place)
+WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = ANY($3::uuid[])
+ORDER BY array_position($3::uuid[], r.run_id), p.place
 """
 _KINDS: Final = (int, int, float, int)
+# What eight bytes hold.
+ALL_STEPS: Final = (-(2**63), 2**63 - 1)
 
 
 async def history(
@@ -120,7 +100,7 @@ async def samples(
 
     A run that is asked for twice is answered twice.
     """
-    first, last = steps or (None, None)
+    first, last = steps or ALL_STEPS
     distinct = list(dict.fromkeys(run_ids))
     rows = await connection.fetch(
         _SAMPLES, tenant_no, workspace_id, distinct, key, first, last, max_results

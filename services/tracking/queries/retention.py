@@ -47,7 +47,9 @@ WITH gone_runs AS (
 SELECT (SELECT count(*) FROM gone_runs) AS runs, (SELECT count(*) FROM gone_models) AS models,
        (SELECT count(*) FROM gone_experiments WHERE experiment_id <> 0) AS experiments,
        (SELECT count(*) FROM gone_runs g JOIN metric_points p
-        ON p.tenant_no = $1 AND p.run_no = g.run_no) AS points,
+        ON p.tenant_no = $1 AND p.run_no = g.run_no)
+       + (SELECT coalesce(sum(s.points), 0)::int8 FROM gone_runs g JOIN metric_segments s
+          ON s.tenant_no = $1 AND s.run_no = g.run_no) AS points,
        (SELECT coalesce(sum(a.size), 0)::int8 FROM folders f JOIN artifacts a
         ON a.tenant_no = $1 AND a.workspace_id = f.workspace_id
            AND a.path > f.path || '/' AND a.path < f.path || '0') AS bytes

@@ -53,8 +53,9 @@ WHERE l.tenant_no = $1 AND l.run_no = $2 AND l.step <= $4::int8
 UNION ALL
 SELECT $1::int4, $3::int8, l.key_no, q.step, q.ts, q.value FROM latest_metrics l
 CROSS JOIN LATERAL (
-    SELECT p.step, p.ts, p.value FROM points_of(l.tenant_no, l.run_no, l.key_no) p
-    WHERE p.step <= $4 ORDER BY p.step DESC, p.ts DESC, comparable(p.value) DESC LIMIT 1) q
+    SELECT p.step, p.ts, p.value
+    FROM points_of(l.tenant_no, l.run_no, l.key_no, -9223372036854775808, $4) p
+    ORDER BY p.step DESC, p.ts DESC, comparable(p.value) DESC LIMIT 1) q
 WHERE l.tenant_no = $1 AND l.run_no = $2 AND l.step > $4
 """
 

@@ -17,6 +17,7 @@ from services.tracking.store.logged_models import model_of
 from services.tracking.store.runs import run_of
 
 POINTS_A_PAGE: Final = 20_000
+SEGMENTS_A_PAGE: Final = 30
 # The registry has released it, and it has not changed since; versions that were heard of meanwhile
 # are a second wall. What a deleted workspace leaves to the default one is removed when it is there.
 _NEXT_RUN: Final = """
@@ -96,12 +97,22 @@ WITH gone AS (
 )
 SELECT count(*) FROM gone
 """
+_CUT_SEGMENTS: Final = "SELECT removed, done FROM cut_segments($1, $2, $3, $4)"
 # What a fork still shows is no point of a logged model any more: its run is gone.
 _DETACH_POINTS: Final = """
 WITH changed AS (
     UPDATE metric_points SET context_no = NULL WHERE tenant_no = $1 AND ctid = ANY(ARRAY(
         SELECT p.ctid FROM metric_points p
         WHERE p.tenant_no = $1 AND p.run_no = $2 AND p.context_no IS NOT NULL LIMIT $3))
+    RETURNING 1
+)
+SELECT count(*) FROM changed
+"""
+_DETACH_SEGMENTS: Final = """
+WITH changed AS (
+    UPDATE metric_segments SET context_no = NULL WHERE tenant_no = $1 AND ctid = ANY(ARRAY(
+        SELECT s.ctid FROM metric_segments s
+        WHERE s.tenant_no = $1 AND s.run_no = $2 AND s.context_no IS NOT NULL LIMIT $3))
     RETURNING 1
 )
 SELECT count(*) FROM changed
@@ -167,9 +178,19 @@ async def remove_points(connection: Connection, tenant_no: int) -> int | None:
     removed: int = await connection.fetchval(
         _DELETE_POINTS, tenant_no, run_no, needed, POINTS_A_PAGE
     )
-    changed = 0
+    done = removed < POINTS_A_PAGE
+    cut = await connection.fetchrow(_CUT_SEGMENTS, tenant_no, run_no, needed, SEGMENTS_A_PAGE)
+    assert cut is not None
+    done = done and cut["done"]
     if needed is not None:
-        changed = await connection.fetchval(_DETACH_POINTS, tenant_no, run_no, POINTS_A_PAGE)
-    if max(removed, changed) < POINTS_A_PAGE:
+        done = await _detached(connection, tenant_no, run_no) and done
+    if done:
         await connection.execute(_DONE, tenant_no, run_no)
-    return removed
+    return removed + int(cut["removed"])
+
+
+async def _detached(connection: Connection, tenant_no: int, run_no: int) -> bool:
+    """Whether no more points of a run are a logged model's; takes a page of them from it."""
+    points = await connection.fetchval(_DETACH_POINTS, tenant_no, run_no, POINTS_A_PAGE)
+    segments = await connection.fetchval(_DETACH_SEGMENTS, tenant_no, run_no, SEGMENTS_A_PAGE)
+    return bool(points < POINTS_A_PAGE and segments < SEGMENTS_A_PAGE)

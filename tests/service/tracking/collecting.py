@@ -68,8 +68,9 @@ async def rows(client: Client) -> dict[str, int]:
     """How many rows the tenant has in each table that the collector empties."""
     tables = (
         *("runs", "params", "run_tags", "latest_metrics", "inputs", "input_tags", "run_models"),
-        *("metric_points", "run_ancestry", "logged_models", "logged_model_params"),
-        *("logged_model_tags", "artifacts", "condemned", "leftover_points", "datasets"),
+        *("metric_points", "metric_segments", "run_ancestry"),
+        *("logged_models", "logged_model_params", "logged_model_tags"),
+        *("artifacts", "condemned", "leftover_points", "datasets"),
     )
     number = client.tenant.number
     async with client.running.database.reading(number) as connection:

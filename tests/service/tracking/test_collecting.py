@@ -214,7 +214,8 @@ async def test_points_that_a_fork_shows_stay_when_their_run_goes(
     await client.post("runs/delete", {"run_id": third})
     assert (await collected(client))["points"] == 7 + 2 + 1
     counted = await rows(client)
-    assert (counted["metric_points"], counted["leftover_points"]) == (0, 0)
+    gone = ("metric_points", "metric_segments", "leftover_points")
+    assert [counted[table] for table in gone] == [0, 0, 0]
 
 
 async def test_removals_are_told(
