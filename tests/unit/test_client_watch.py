@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import pytest
 import requests
-from maestro import events
 from maestro.app import application
 from maestro.connection import Connection, Refused
 from maestro.drawing import drawn, sparkline
@@ -88,7 +87,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[Any]]:
         return answer
 
     monkeypatch.setattr(Connection, "stream", stream)
-    monkeypatch.setattr(events.time, "sleep", lambda _: None)
+    monkeypatch.setattr("maestro.events.time.sleep", lambda _: None)
     return ids, answers
 
 
