@@ -91,14 +91,14 @@ async def test_a_channel_tells_again_what_it_has_kept_and_nothing_else() -> None
     hears.start([])
     for offset in range(10, 20):
         channel.take(points(offset, offset))
-    channel.tell(START, {METRICS: 20, CHANGES: 20}, room=0)
+    channel.tell({METRICS: 20, CHANGES: 20}, room=0)
     assert told(await hears.taken())[2] == list(range(10, 20))
     kept = channel.since({METRICS: 14, CHANGES: 20})
     assert kept is not None
     assert [item.offset for item in kept] == list(range(14, 20))
     for offset in range(20, 300):
         channel.take(points(offset, offset))
-    channel.tell({METRICS: 20, CHANGES: 20}, {METRICS: 300, CHANGES: 20}, room=0)
+    channel.tell({METRICS: 300, CHANGES: 20}, room=0)
     assert channel.since({METRICS: 14, CHANGES: 20}) is None
     assert channel.floor[METRICS] == 200
 
