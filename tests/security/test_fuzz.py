@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import psutil
 import pytest
@@ -32,6 +32,8 @@ HEAVY_ON: Final = ("create_run", "log_batch", "create_registered_model", "define
 # All services in one process: what bodies of 16 MiB, four at a time, may cost on top.
 GROWTH: Final = 384 * MIB
 _AT_THE_SAME_TIME: Final = 4
+# Streams last for as long as they are asked to.
+_ENDLESS: Final = ("listen_to_run", "listen_to_experiment")
 # A wrong password is a guess, and guesses are slowed.
 _SLOWED: Final = ("put_password", "accept", "join_by_code")
 # MLflow reads what is no status as none, whatever its type.
@@ -56,6 +58,8 @@ class Row:
         things, route = self.things.with_new_names(), self.route
         target = things.filled(route.ask.path).encode()
         query = envelope.query or things.filled(route.ask.query).encode()
+        if route.name in _ENDLESS:
+            query = ending(query)
         method = envelope.method or route.method
         whole = target + b"?" + query if query else target
         head = self.target.head(self.target.token, method, whole, envelope.lines)
@@ -108,6 +112,16 @@ async def row_of(name: str, target: Target, shared: Things) -> Row:
     own = route.ask.kind == "act"
     made = await things_of(target, target.token, words_of(route.ask)) if own else shared
     return Row(target, route, made)
+
+
+def ending(query: bytes) -> bytes:
+    """The query, so that a stream ends at once which it would ask for."""
+    for seconds in parse_qs(query.decode("latin-1"), keep_blank_values=True).get("seconds", ()):
+        try:
+            float(seconds)
+        except ValueError:
+            return query
+    return query + b"&seconds=0" if query else b"seconds=0"
 
 
 def json_envelope(body: Mapping[str, Any]) -> Envelope:

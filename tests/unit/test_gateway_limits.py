@@ -15,6 +15,7 @@ from services.gateway.limits.shared import SharedWindows
 from services.gateway.limits.strangers import MOST_ADDRESSES, MOST_FAILURES, Strangers
 from services.gateway.routes import (
     ARTIFACT,
+    LIVE,
     READ,
     RUNNING,
     SEARCH,
@@ -48,6 +49,10 @@ def limits(platform_rps: int = 0, **numbers: int) -> Limits:
         ("PUT", "/api/2.0/mlflow-artifacts/artifacts/0/search", ARTIFACT),
         ("GET", "/get-artifact", ARTIFACT),
         ("POST", "/api/maestro/v1/tokens", WRITE),
+        ("GET", "/api/maestro/v1/runs/1/events", LIVE),
+        ("GET", "/api/maestro/v1/experiments/1/events", LIVE),
+        ("POST", "/api/maestro/v1/runs/1/events", WRITE),
+        ("GET", "/api/maestro/v1/tokens/events", READ),
         *(
             ("POST", f"/api/2.0/mlflow/runs/{last}", RUNNING)
             for last in ("log-metric", "log-batch", "log-parameter", "set-tag", "update")
@@ -121,6 +126,27 @@ async def test_places_are_counted_and_given_back() -> None:
         await made.enter(made.needs(holder("user:2"), WRITE))
     made.leave(needs)
     await made.enter(needs)
+
+
+async def test_listeners_have_places_of_their_own() -> None:
+    made = limits(concurrent=1, listeners=2, read_rps=100)
+    listening, reading = made.needs(holder(), LIVE), made.needs(holder(), READ)
+    for _ in range(2):
+        await made.enter(listening)
+    assert dict(listening.headers())[b"ratelimit-policy"].endswith(
+        b'"listeners";q=2;qu="concurrent-requests"'
+    )
+    with pytest.raises(Over, match=r"\(listeners\).* 2 streams of live events") as over:
+        await made.enter(made.needs(holder("user:2"), LIVE))
+    assert dict(listening.headers(over.value.blocked))[b"ratelimit"] == b'"listeners";r=0;t=1'
+    # However long they listen, nobody else waits for them.
+    await made.enter(reading)
+    with pytest.raises(Over, match="1 requests at the same time"):
+        await made.enter(reading)
+    made.leave(listening)
+    await made.enter(listening)
+    made.leave(reading)
+    await made.enter(reading)
 
 
 async def test_who_floods_gets_refusals_late_and_others_at_once() -> None:

@@ -22,7 +22,7 @@ def table(landscape: Landscape) -> str:
 
 
 def _reader(reading: Reading) -> str:
-    every = " (every process)" if reading.subscription.kind == "broadcast" else ""
+    every = "" if reading.subscription.kind == "work" else " (every process)"
     return f"`{reading.name}`{every}"
 
 

@@ -142,7 +142,7 @@ class _Beginning:
             yield
 
     async def _first(self, hub: Hub, channel: Channel, standing: Standing | None) -> list[bytes]:
-        here = channel.part(hub.standing)
+        here = channel.standing
         if standing is not None:
             missed = await hub.missed(self.running, channel, standing)
             if missed is not None:

@@ -37,12 +37,15 @@ def subjects_of(item: Item) -> tuple[Subject, Subject]:
 class Channel:
     """Hands each message, encoded once, to all its listeners.
 
-    `floor` is the standing from which on everything that was told is still kept.
+    `standing` is what was told, `floor` from where on all of that is still kept.
     """
 
     def __init__(self, subject: Subject, floor: Standing) -> None:
         self.subject = subject
         self.floor = floor
+        self.standing = dict(floor)
+        # When it was told last, and so when it may be told again.
+        self.told_at = float("-inf")
         self.listeners: set[Listener] = set()
         self._fresh: list[Item] = []
         self._kept: deque[Item] = deque()
@@ -53,10 +56,13 @@ class Channel:
         """Something was heard, to be told at the next `tell`."""
         self._fresh.append(item)
 
-    def tell(self, before: Mapping[Place, int], after: Mapping[Place, int], room: int) -> None:
-        """Tell what is fresh, and keep as much as there is `room` for, in points."""
+    def tell(self, heard: Mapping[Place, int], room: int) -> None:
+        """Tell what is fresh of all that was heard, and keep as much as there is `room` for, in
+        points.
+        """
         fresh, self._fresh = self._fresh, []
-        for message in messages(fresh, self.part(before), self.part(after)):
+        before, self.standing = self.standing, self.part(heard)
+        for message in messages(fresh, before, self.standing):
             for listener in list(self.listeners):
                 listener.push(message)
         self._keep(fresh, max(room, LEAST_KEPT))

@@ -1,7 +1,7 @@
 """The hub: hears the facts about runs that somebody listens to, and hands them to the channels.
 
-What comes alone is handed out at once; what comes fast is handed out ten times a second, so that a
-thousand listeners cost ten messages a second each and not one a point.
+What comes alone is told at once; where it comes fast, a channel is told ten times a second, so that
+a thousand listeners cost ten messages a second each and not one a point.
 """
 
 import asyncio
@@ -26,6 +26,8 @@ from services.tracking.queries.live import experiments_of, latest_of
 
 NAME: Final = "live"
 PACE_SECONDS: Final = 0.1
+# Between one look at what was heard and the next, so that what comes together is told together.
+_TURN_SECONDS: Final = 0.01
 # Of all channels together, in points.
 MOST_KEPT: Final = 200_000
 _MOST_UNTOLD: Final = 50_000
@@ -47,6 +49,8 @@ class Hub:
         self._keys: dict[bytes, int] = {}
         self._experiment_of: OrderedDict[tuple[int, str], int] = OrderedDict()
         self._untold: list[Item] = []
+        # Channels that are to be told something, as soon as they may be.
+        self._late: dict[Channel, None] = {}
         self._wanted_at = time.monotonic()
         self._some = asyncio.Event()
         self._moved = asyncio.Event()
@@ -56,10 +60,10 @@ class Hub:
 
     async def run(self, running: Running) -> None:
         """Hand out what is heard; forever."""
-        self._attach(running.tails[NAME])
+        tail = self._tail = running.tails[NAME]
+        tail.wants, tail.hears, tail.lost = self._wants, self._hear, self._lost
         while True:
             await self._some.wait()
-            began = time.monotonic()
             self._some.clear()
             try:
                 await self._hand_out(running)
@@ -67,7 +71,7 @@ class Hub:
                 _log.warning("events_wait", error=problem.message)
                 self._some.set()
                 await asyncio.sleep(_AGAIN_SECONDS)
-            await asyncio.sleep(max(0.0, began + PACE_SECONDS - time.monotonic()))
+            await asyncio.sleep(_TURN_SECONDS)
 
     async def begun(self) -> None:
         """Wait until what is said is heard here; a refusal 503 where it is not."""
@@ -102,9 +106,9 @@ class Hub:
         """The channel of a subject, in which the listener hears for as long as the block lasts."""
         if not self.standing:
             raise unavailable("Live events have just been interrupted; try again.")
-        channel = self._channels.get(subject)
-        if channel is None:
-            channel = self._opened(subject)
+        channel = self._channels.get(subject) or self._opened(subject)
+        # Whoever joins stands where all stand.
+        self._tell(channel)
         channel.joined(listener)
         LISTENERS.inc()
         try:
@@ -121,7 +125,7 @@ class Hub:
         if kept is not None:
             return kept
         assert self._tail is not None
-        spans = {place: (at, self.standing[place]) for place, at in standing.items()}
+        spans = {place: (at, channel.standing[place]) for place, at in standing.items()}
         subject = channel.subject
         found = await self._tail.read_back(spans, lambda key: key.startswith(subject.key))
         if found is None:
@@ -151,13 +155,17 @@ class Hub:
                     listener.end("refused")
         now = time.monotonic()
         for subject, channel in list(self._channels.items()):
+            self._tell(channel)
             for listener in list(channel.listeners):
-                listener.look(now, channel.part(self.standing))
+                listener.look(now, channel.standing)
             if channel.idle(now):
                 self._close(subject)
         if not self._channels and now - self._wanted_at > LINGER_SECONDS:
-            self._rest()
-        # So that where listeners stand moves on, also where there is nothing to tell them.
+            # Nobody listens: nothing is read until somebody does.
+            if self._tail is not None:
+                self._tail.wanted.clear()
+            self._give_up()
+        # So that where they stand moves on, also where there is nothing to tell them.
         self._some.set()
 
     def end_all(self, reason: str) -> None:
@@ -166,20 +174,11 @@ class Hub:
             for listener in list(channel.listeners):
                 listener.end(reason)
 
-    def _rest(self) -> None:
-        """Nobody listens: nothing is read until somebody does."""
-        if self._tail is not None:
-            self._tail.wanted.clear()
-        self._give_up()
-
     def _give_up(self) -> None:
         self._untold.clear()
+        self._late.clear()
         self.standing = {}
         self._begun_anew += 1
-
-    def _attach(self, tail: Tail) -> None:
-        self._tail = tail
-        tail.wants, tail.hears, tail.lost = self._wants, self._hear, self._lost
 
     def _opened(self, subject: Subject) -> Channel:
         floor = {place: self.standing[place] for place in self._places(subject)}
@@ -196,7 +195,7 @@ class Hub:
         return [self._tail.place_of(topic, subject.key) for topic in (RUN_METRICS, RUNS)]
 
     def _close(self, subject: Subject) -> None:
-        del self._channels[subject]
+        self._late.pop(self._channels.pop(subject), None)
         counted = self._keys if subject.run_id else self._experiments
         counted[subject.key] -= 1
         if not counted[subject.key]:
@@ -237,17 +236,27 @@ class Hub:
             raise
         if begun != self._begun_anew or not self.standing:
             return
-        touched: dict[Channel, None] = {}
         for item in items:
             if item.offset >= self.standing[item.place]:
                 for channel in self._channels_of(item):
                     channel.take(item)
-                    touched[channel] = None
-        room = MOST_KEPT // max(1, len(self._channels))
-        for channel in touched:
-            channel.tell(self.standing, heard, room)
+                    self._late[channel] = None
         self.standing = heard
+        self._tell_late()
         self._moved.set()
+
+    def _tell_late(self) -> None:
+        now = time.monotonic()
+        for channel in [one for one in self._late if one.told_at + PACE_SECONDS <= now]:
+            self._tell(channel)
+            channel.told_at = now
+        if self._late:
+            next_at = min(channel.told_at for channel in self._late) + PACE_SECONDS
+            asyncio.get_running_loop().call_later(next_at - now, self._some.set)
+
+    def _tell(self, channel: Channel) -> None:
+        self._late.pop(channel, None)
+        channel.tell(self.standing, MOST_KEPT // max(1, len(self._channels)))
 
     def _channels_of(self, item: Item) -> Iterator[Channel]:
         for subject in subjects_of(item):

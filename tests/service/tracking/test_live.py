@@ -1,12 +1,15 @@
 """Live events of runs: they come as they are committed, to those who may see them and read them."""
 
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from libs.common.database import Connection
 from services.tracking.live import listener
 from services.tracking.live.channel import Subject
+from services.tracking.queries.live import run_now
 from services.tracking.service import SERVICE
 from services.tracking.state import state_of
 from tests.service.tracking.events import listening, of_experiment, of_run
@@ -55,6 +58,27 @@ async def test_what_is_committed_to_a_run_is_told(client: Client) -> None:
         await client.post("runs/delete", {"run_id": run_id})
         await eventually(lambda: stream.told[-1].data.get("change") == "deleted")
         assert stream.told[-1].data["lifecycle_stage"] == "deleted"
+
+
+async def test_what_is_committed_while_a_snapshot_is_read_is_told(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await new_run(client)
+    async with listening(client, of_run(run_id)) as before:
+        await before.comes("snapshot")
+
+        async def read_slowly(connection: Connection, *asked: Any) -> Any:
+            found = await run_now(connection, *asked)
+            await log(client, run_id, "loss", 1)
+            # Until it was handed out: whoever does not hear by now never will.
+            await before.has(1)
+            return found
+
+        monkeypatch.setattr("services.tracking.api.live.run_now", read_slowly)
+        async with listening(client, of_run(run_id)) as stream:
+            (snapshot,) = await stream.comes("snapshot")
+            assert snapshot.data["runs"][0]["metrics"] == []
+            assert await stream.has(1) == [("loss", 0.5, 1)]
 
 
 async def test_an_experiment_tells_of_all_its_runs_and_of_no_other(

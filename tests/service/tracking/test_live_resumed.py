@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
+from aiokafka.errors import KafkaError
 
+from libs.common.bus.watch import Progress
 from services.tracking.live import channel
 from services.tracking.service import SERVICE
 from tests.service.tracking.events import listening, of_experiment, of_run
 from tests.service.tracking.making import new_experiment, new_run
 from tests.serving import Client, served
+from tests.waiting import eventually
 
 MISSED = 30
 
@@ -106,6 +109,30 @@ async def test_by_a_process_that_has_just_started(
         async with listening(second, of_whole, last=whole_last) as stream:
             assert steps(await stream.has(MISSED)) == list(range(2, MISSED + 2))
         await missed_and_next(client, second, of_one, run_id, last)
+
+
+async def test_a_broken_connection_to_the_broker_loses_nothing(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await new_run(client)
+    async with listening(client, of_run(run_id)) as stream:
+        await stream.comes("snapshot")
+        await log(client, run_id, 0)
+        await stream.has(1)
+        breaks = Progress.note
+        broken: list[bool] = []
+
+        async def note(self: Progress, *, moved: bool) -> None:
+            if self._group.endswith(".live") and not broken:
+                broken.append(moved)
+                raise KafkaError("the connection is gone")
+            await breaks(self, moved=moved)
+
+        monkeypatch.setattr(Progress, "note", note)
+        await eventually(lambda: broken)
+        await log(client, run_id, *range(1, 10))
+        assert steps(await stream.has(10)) == list(range(10))
+        assert not stream.ended
 
 
 async def test_what_is_not_kept_any_more_begins_anew(
