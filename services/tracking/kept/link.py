@@ -67,9 +67,12 @@ class Link:
         if self._line is None:
             self._owed.append(told)
             return
-        answer = self._line.ask(told, patient=True)
+        await asyncio.shield(self._told(self._line, told))
+
+    def _told(self, line: "_Line", told: bytes) -> Answer:
+        answer = line.ask(told, patient=True)
         answer.add_done_callback(partial(self._owe, told))
-        await asyncio.shield(answer)
+        return answer
 
     def _owe(self, told: bytes, answer: Answer) -> None:
         if isinstance(answer.result(), Away):
@@ -91,9 +94,9 @@ class Link:
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _hold(self, line: "_Line") -> None:
-        for told in self._owed:
-            line.ask(told, patient=True)
-        self._owed.clear()
+        owed, self._owed = self._owed, deque(maxlen=MOST_OWED)
+        for told in owed:
+            self._told(line, told)
         self._line, self._since = line, asyncio.get_running_loop().time()
         try:
             await line.lost

@@ -12,7 +12,7 @@ from libs.common.events.envelope import Event
 from libs.common.events.outbox import UnitOfWork, unit_of_work
 from libs.common.http.application import application
 from libs.common.http.routes import Call, Routes
-from libs.common.service import Running, Service, Snapshot, Subscription
+from libs.common.service import Running, Service, Snapshot, Subscription, Told
 from libs.embedded.environment import as_user
 
 _FOLDER: Final = Path(__file__).with_name("migrations")
@@ -63,6 +63,16 @@ COPIES: Final = Topic(
     "mirror.copy.v1", {"made": CopyMade}, lambda fact: str(fact.thing), partitions=1
 )
 ROUTES: Final = Routes()
+
+
+# What commits outdated: by which service, of which tenant, and the keys by topic.
+OUTDATED: Final[list[tuple[str, int, dict[str, list[str]]]]] = []
+
+
+async def outdated(running: Running, tenant_no: int, told: Told) -> None:
+    """Note what a commit outdated."""
+    keys = {topic: list(those) for topic, those in told.items()}
+    OUTDATED.append((running.name, tenant_no, keys))
 
 
 class PutThing(msgspec.Struct):
@@ -128,6 +138,7 @@ SHELF: Final = Service(
     publishes=(THINGS,),
     migrations=_FOLDER / "shelf",
     tables={"things": "tenant"},
+    outdates=outdated,
     snapshots=(
         Snapshot(
             THINGS,
@@ -208,6 +219,7 @@ MIRROR: Final = Service(
     migrations=_FOLDER / "mirror",
     tables={"copies": "tenant", "effects": "tenant"},
     opens=_ears,
+    outdates=outdated,
 )
 
 

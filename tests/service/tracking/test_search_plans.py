@@ -169,6 +169,17 @@ async def test_a_metric_and_a_param_are_looked_up_by_their_run(crowd: Crowd) -> 
     assert whole_tables(plan) <= {"metric_keys"}
 
 
+async def test_a_param_is_found_by_its_value_where_all_that_have_it_are_looked_at(
+    crowd: Crowd,
+) -> None:
+    text = "metrics.m1 > 0.5 and params.p1 = 'v3'"
+    for client in (crowd.large, crowd.small):
+        plan = await plan_of(client, [1], text, "metrics.m1 DESC")
+        assert "params_by_value" in indexes(plan)
+    longer = await plan_of(crowd.large, [1], f"params.p1 = '{'ä' * 51}'", "metrics.m1 DESC")
+    assert "params_by_value" not in indexes(longer)
+
+
 async def test_a_filter_by_a_param_alone_stops_after_a_page(crowd: Crowd) -> None:
     plan = await plan_of(crowd.large, [1], "params.p1 = 'v3'")
     assert {"runs_newest", "params_pkey"} <= indexes(plan)

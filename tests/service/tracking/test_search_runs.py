@@ -267,6 +267,15 @@ async def test_a_filter_full_of_sql_is_only_a_filter(world: World) -> None:
     assert len(await found_ids(world)) == COUNT
 
 
+@pytest.mark.parametrize("value", ["", "x" * 100, "x" * 101, "ä" * 50, "ä" * 51, "é" * 3000])
+async def test_a_param_is_found_by_its_value_however_long(tracking: Client, value: str) -> None:
+    client = tracking.of(new_tenant())
+    run, _ = [await new_run(client, params={"p": held}) for held in (value, value[1:] + "y")]
+    search = {"experiment_ids": ["0"], "filter": f"params.p = '{value}'"}
+    answer = await client.post("runs/search", search)
+    assert [found["info"]["run_id"] for found in answer["runs"]] == [run]
+
+
 async def test_experiments_are_searched_by_get_as_well(tracking: Client) -> None:
     client = tracking.of(new_tenant())
     await new_experiment(client, "wanted: ä")
