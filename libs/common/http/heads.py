@@ -9,6 +9,8 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from libs.common.http.joined import JoinedWrites
+
 HEAD_SECONDS: Final = 20.0
 HEAD_BYTES: Final = 64 * 1024
 _SEPARATORS: Final = 4  # ": " and the line's end
@@ -42,7 +44,7 @@ class LimitedHeads(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: its first head is awaited."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

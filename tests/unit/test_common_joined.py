@@ -1,0 +1,65 @@
+"""Short answers leave in one piece; long ones do not pile up on their way."""
+
+import asyncio
+from typing import Any, cast
+
+from libs.common.http.joined import MOST_HELD, JoinedWrites
+
+
+class Wire:
+    """A transport that keeps what it was given, and when it was closed."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed
+        self.pieces.append(data)
+
+    def close(self) -> None:
+        self.closed = True
+
+    def get_extra_info(self, name: str) -> Any:
+        return f"the {name}"
+
+
+def joined(wire: Wire) -> JoinedWrites:
+    return JoinedWrites(cast("asyncio.Transport", wire), asyncio.get_running_loop())
+
+
+async def test_a_head_and_its_body_are_one_piece() -> None:
+    wire = Wire()
+    transport = joined(wire)
+    transport.write(b"head ")
+    transport.write(b"body")
+    assert wire.pieces == []
+    await asyncio.sleep(0)
+    assert wire.pieces == [b"head body"]
+    transport.write(b"another")
+    await asyncio.sleep(0)
+    assert wire.pieces == [b"head body", b"another"]
+
+
+async def test_what_is_long_is_not_held() -> None:
+    wire = Wire()
+    transport = joined(wire)
+    for number in range(100):
+        transport.write(b"%03d" % number + bytes(MOST_HELD // 2))
+        assert sum(map(len, wire.pieces)) > (number - 2) * MOST_HELD // 2
+    await asyncio.sleep(0)
+    sent = b"".join(wire.pieces)
+    size = 3 + MOST_HELD // 2
+    assert [sent[place : place + 3] for place in range(0, len(sent), size)] == [
+        b"%03d" % number for number in range(100)
+    ]
+
+
+async def test_all_is_sent_before_the_end() -> None:
+    wire = Wire()
+    transport = joined(wire)
+    transport.write(b"the last")
+    transport.close()
+    assert (wire.pieces, wire.closed) == ([b"the last"], True)
+    await asyncio.sleep(0)
+    assert transport.get_extra_info("peername") == "the peername"
