@@ -8,12 +8,15 @@ import asyncpg
 import pytest
 import pytest_asyncio
 import redis.asyncio
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
+from libs.common.bus.provision import wanted_topics
+from libs.common.contracts.ingest import INGEST, PRODUCER
 from libs.embedded import Parts
 from services import all_services
 from services.steps import prepare
 from tests.system.clients import kafka_settings
+from tests.waiting import eventually
 
 OWNERS = [service.name for service in all_services() if service.migrations is not None]
 TOPICS = {topic.name: service.name for service in all_services() for topic in service.publishes}
@@ -75,6 +78,40 @@ async def test_a_topic_refuses_whoever_is_not_its_producer(
     assert dict(zip(foreign, refused, strict=True)) == dict.fromkeys(
         foreign, KafkaError.TOPIC_AUTHORIZATION_FAILED
     )
+
+
+async def test_a_producer_outside_writes_ingestion_and_reads_nothing(
+    parts: Parts, environment: Mapping[str, str]
+) -> None:
+    settings = kafka_settings(parts, PRODUCER, environment["TRACKING_KAFKA_PRODUCER_PASSWORD"])
+    dead = [topic for topic in wanted_topics(all_services()) if topic.endswith(".dlt")]
+    refused = await asyncio.gather(
+        *(asyncio.to_thread(outcome, settings, topic) for topic in (*TOPICS, *dead))
+    )
+    assert set(refused) == {KafkaError.TOPIC_AUTHORIZATION_FAILED}
+
+    async def stored() -> bool:
+        return await asyncio.to_thread(outcome, settings, INGEST.name) is None
+
+    # The broker learns of its rules a moment after they are made.
+    await eventually(stored, within=15, pause=0.2)
+    assert await asyncio.to_thread(read_error, settings) in {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+    }
+
+
+def read_error(settings: Mapping[str, object]) -> int | None:
+    """The error that reading the topic of ingestion meets, None where it gives a message. Blocks."""
+    consumer = Consumer({**settings, "group.id": "nosy", "auto.offset.reset": "earliest"})
+    try:
+        consumer.assign([TopicPartition(INGEST.name, n, 0) for n in range(INGEST.partitions)])
+        got = consumer.poll(20)
+        assert got is not None
+        error = got.error()
+        return None if error is None else error.code()
+    finally:
+        consumer.close()
 
 
 async def test_the_cache_refuses_whoever_has_another_password(

@@ -194,7 +194,10 @@ class Batches:
     async def _tell_lag(self, consumer: AIOKafkaConsumer) -> None:
         """How far we are behind, in messages and in seconds; also while the database is away."""
         while True:
-            unseen = await messages_behind(consumer, self._group)
+            try:
+                unseen = await messages_behind(consumer, self._group)
+            except (KafkaError, OSError, Stalled):
+                unseen = 0  # The broker is away, and says so elsewhere.
             seconds = max(0.0, time.time() - self._oldest / 1000) if self._oldest else 0.0
             self._lag.tell(self._lane, unseen + self._at_work, seconds)
             await asyncio.sleep(LAG_SECONDS)
