@@ -175,6 +175,8 @@ BEGIN
           > (l.step, l.ts, comparable(l.value));
 END $$;
 
+-- Below, OFFSET 0 has the planner look a segment up by its whole key, whatever it knows of the tables.
+
 -- The runs whose points a run shows, itself among them, and up to which step.
 CREATE FUNCTION lines_of(p_tenant_no int4, p_run_no int8, p_to int8)
 RETURNS TABLE (run_no int8, up_to int8) LANGUAGE sql STABLE AS $$
@@ -191,15 +193,18 @@ CREATE FUNCTION points_of(p_tenant_no int4, p_run_no int8, p_key_no int4, p_from
 RETURNS TABLE (step int8, ts int8, value float8) LANGUAGE sql STABLE AS $$
     SELECT p.step, p.ts, p.value
     FROM lines_of(p_tenant_no, p_run_no, p_to) l
-    JOIN metric_points p ON p.tenant_no = p_tenant_no AND p.run_no = l.run_no
-         AND p.key_no = p_key_no AND p.step BETWEEN p_from AND l.up_to
-    UNION ALL
-    SELECT step_at(s, place), ts_at(s, place), value_at(s, place)
-    FROM lines_of(p_tenant_no, p_run_no, p_to) l
-    JOIN metric_segments s ON s.tenant_no = p_tenant_no AND s.run_no = l.run_no
-         AND s.key_no = p_key_no AND s.first_step <= l.up_to AND s.last_step >= p_from
-    CROSS JOIN LATERAL generate_series(1, s.points) AS place
-    WHERE step_at(s, place) BETWEEN p_from AND l.up_to
+    CROSS JOIN LATERAL (
+        SELECT m.step, m.ts, m.value FROM metric_points m
+        WHERE m.tenant_no = p_tenant_no AND m.run_no = l.run_no AND m.key_no = p_key_no
+          AND m.step BETWEEN p_from AND l.up_to
+        UNION ALL
+        SELECT step_at(s, place), ts_at(s, place), value_at(s, place)
+        FROM metric_segments s CROSS JOIN LATERAL generate_series(1, s.points) AS place
+        WHERE s.tenant_no = p_tenant_no AND s.run_no = l.run_no AND s.key_no = p_key_no
+          AND s.first_step <= l.up_to AND s.last_step >= p_from
+          AND step_at(s, place) BETWEEN p_from AND l.up_to
+        OFFSET 0
+    ) p
 $$;
 
 -- The points of a context, as often as they are stored.
@@ -222,24 +227,47 @@ CREATE FUNCTION pieces_of(
     run_no int8, segment_no int8, first_step int8, last_step int8, first_ts int8, last_ts int8,
     skip int8, points int8, value float8
 ) LANGUAGE sql STABLE AS $$
-    SELECT s.run_no, s.segment_no, greatest(s.first_step, p_from), least(s.last_step, l.up_to),
-           s.first_ts, s.last_ts,
-           CASE WHEN s.first_step >= p_from THEN 0
-                ELSE (SELECT count(*) FROM generate_series(1, s.points) AS place
-                      WHERE step_at(s, place) < p_from) END,
-           CASE WHEN s.first_step >= p_from AND s.last_step <= l.up_to THEN s.points
-                ELSE (SELECT count(*) FROM generate_series(1, s.points) AS place
-                      WHERE step_at(s, place) BETWEEN p_from AND l.up_to) END,
-           NULL::float8
+    SELECT p.*
     FROM lines_of(p_tenant_no, p_run_no, p_to) l
-    JOIN metric_segments s ON s.tenant_no = p_tenant_no AND s.run_no = l.run_no
-         AND s.key_no = p_key_no AND s.first_step <= l.up_to AND s.last_step >= p_from
+    CROSS JOIN LATERAL (
+        SELECT s.run_no, s.segment_no, greatest(s.first_step, p_from), least(s.last_step, l.up_to),
+               s.first_ts, s.last_ts,
+               CASE WHEN s.first_step >= p_from THEN 0
+                    ELSE (SELECT count(*) FROM generate_series(1, s.points) AS place
+                          WHERE step_at(s, place) < p_from) END,
+               CASE WHEN s.first_step >= p_from AND s.last_step <= l.up_to THEN s.points
+                    ELSE (SELECT count(*) FROM generate_series(1, s.points) AS place
+                          WHERE step_at(s, place) BETWEEN p_from AND l.up_to) END,
+               NULL::float8
+        FROM metric_segments s
+        WHERE s.tenant_no = p_tenant_no AND s.run_no = l.run_no AND s.key_no = p_key_no
+          AND s.first_step <= l.up_to AND s.last_step >= p_from
+        OFFSET 0
+    ) p
     UNION ALL
     SELECT NULL, NULL, d.step, d.step, d.ts, d.ts, 0, 1, d.value
-    FROM (SELECT DISTINCT p.step, p.ts, p.value
-          FROM lines_of(p_tenant_no, p_run_no, p_to) l
-          JOIN metric_points p ON p.tenant_no = p_tenant_no AND p.run_no = l.run_no
-               AND p.key_no = p_key_no AND p.step BETWEEN p_from AND l.up_to) d
+    FROM (
+        SELECT DISTINCT p.step, p.ts, p.value
+        FROM lines_of(p_tenant_no, p_run_no, p_to) l
+        CROSS JOIN LATERAL (
+            SELECT m.step, m.ts, m.value FROM metric_points m
+            WHERE m.tenant_no = p_tenant_no AND m.run_no = l.run_no AND m.key_no = p_key_no
+              AND m.step BETWEEN p_from AND l.up_to
+            OFFSET 0
+        ) p
+    ) d
+$$;
+
+-- The elements of a segment after the first `p_skip`, so many of them.
+CREATE FUNCTION elements_of(
+    p_tenant_no int4, p_run_no int8, p_key_no int4, p_segment_no int8, p_skip int8, p_points int8
+) RETURNS TABLE (step int8, ts int8, value float8) LANGUAGE sql STABLE AS $$
+    SELECT step_at(s, place), ts_at(s, place), value_at(s, place)
+    FROM metric_segments s
+    CROSS JOIN LATERAL generate_series((p_skip + 1)::int4, (p_skip + p_points)::int4) AS place
+    WHERE s.tenant_no = p_tenant_no AND s.run_no = p_run_no AND s.key_no = p_key_no
+      AND s.segment_no = p_segment_no
+    OFFSET 0
 $$;
 
 -- A metric's points of one run by (time, step, value), each once: `p_most` of those that come after
@@ -262,28 +290,29 @@ BEGIN
         WHERE p_ts IS NULL OR p.last_ts >= p_ts
         WINDOW w AS (ORDER BY p.first_ts, p.first_step
                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
-    ), numbered AS MATERIALIZED (
+    ), numbered AS (
         SELECT p.*, sum(p.begins::int) OVER (ORDER BY p.first_ts, p.first_step) AS bundle
         FROM pieces p
     ), sized AS (
-        SELECT n.bundle, count(*) AS pieces,
-               CASE WHEN p_ts IS NULL OR min((n.first_ts, n.first_step)) > (p_ts, p_step)
-                    THEN max(n.points) ELSE 0 END AS surely
-        FROM numbered n GROUP BY n.bundle
-    ), counted AS (
-        SELECT z.bundle, z.pieces,
-               sum(z.surely) OVER (ORDER BY z.bundle) - z.surely AS before
+        SELECT n.*, count(*) OVER b AS pieces,
+               CASE WHEN p_ts IS NULL OR min((n.first_ts, n.first_step)) OVER b > (p_ts, p_step)
+                    THEN max(n.points) OVER b ELSE 0 END AS surely
+        FROM numbered n WINDOW b AS (PARTITION BY n.bundle)
+    ), counted AS MATERIALIZED (
+        -- In each bundle one begins: how many there surely are before the bundle.
+        SELECT z.*, sum(CASE WHEN z.begins THEN z.surely ELSE 0 END) OVER (ORDER BY z.bundle)
+                    - z.surely AS before
         FROM sized z
     ), opened AS NOT MATERIALIZED (
-        SELECT coalesce(ts_at(s, place), n.first_ts) AS ts,
-               coalesce(step_at(s, place), n.first_step) AS step,
-               coalesce(value_at(s, place), n.value) AS value, c.pieces
-        FROM counted c
-        JOIN numbered n ON n.bundle = c.bundle
-        LEFT JOIN metric_segments s ON s.tenant_no = p_tenant_no AND s.run_no = n.run_no
-             AND s.key_no = p_key_no AND s.segment_no = n.segment_no
-        CROSS JOIN LATERAL generate_series((n.skip + 1)::int4, (n.skip + n.points)::int4) AS place
-        WHERE p_most IS NULL OR c.before < p_most
+        SELECT n.first_ts AS ts, n.first_step AS step, n.value, n.pieces
+        FROM counted n
+        WHERE n.segment_no IS NULL AND (p_most IS NULL OR n.before < p_most)
+        UNION ALL
+        SELECT e.ts, e.step, e.value, n.pieces
+        FROM counted n
+        CROSS JOIN LATERAL elements_of(p_tenant_no, n.run_no, p_key_no, n.segment_no,
+                                       n.skip, n.points) e
+        WHERE n.segment_no IS NOT NULL AND (p_most IS NULL OR n.before < p_most)
     ), once AS (
         SELECT o.ts, o.step, o.value FROM opened o WHERE o.pieces = 1
         UNION ALL
@@ -330,15 +359,14 @@ BEGIN
         UNION ALL
         SELECT NULL, NULL, d.step, d.ts, 0, 1, d.value
         FROM (
-            SELECT DISTINCT coalesce(step_at(s, place), n.first_step) AS step,
-                   coalesce(ts_at(s, place), n.first_ts) AS ts,
-                   coalesce(value_at(s, place), n.value) AS value
+            SELECT n.first_step AS step, n.first_ts AS ts, n.value
+            FROM numbered n WHERE n.pieces > 1 AND n.segment_no IS NULL
+            UNION
+            SELECT e.step, e.ts, e.value
             FROM numbered n
-            LEFT JOIN metric_segments s ON s.tenant_no = p_tenant_no AND s.run_no = n.run_no
-                 AND s.key_no = p_key_no AND s.segment_no = n.segment_no
-            CROSS JOIN LATERAL
-                generate_series((n.skip + 1)::int4, (n.skip + n.points)::int4) AS place
-            WHERE n.pieces > 1
+            CROSS JOIN LATERAL elements_of(p_tenant_no, n.run_no, p_key_no, n.segment_no,
+                                           n.skip, n.points) e
+            WHERE n.pieces > 1 AND n.segment_no IS NOT NULL
         ) d
     ), counted AS (
         SELECT a.*, (sum(a.points) OVER w)::int8 - a.points AS before,
@@ -351,11 +379,8 @@ BEGIN
                c.total % least(c.total, p_most) AS longer
         FROM counted c WHERE c.points > 0
     )
-    SELECT coalesce(ts_at(s, w.at), p.first_ts), coalesce(step_at(s, w.at), p.first_step),
-           coalesce(value_at(s, w.at), p.value)
+    SELECT f.ts, f.step, f.value
     FROM shared p
-    LEFT JOIN metric_segments s ON s.tenant_no = p_tenant_no AND s.run_no = p.run_no
-         AND s.key_no = p_key_no AND s.segment_no = p.segment_no
     CROSS JOIN LATERAL (
         SELECT (p.skip + part * p.each + least(part, p.longer) + 1 - p.before)::int4 AS at
         FROM generate_series(parts_begun(p.before, p.each, p.longer),
@@ -364,6 +389,14 @@ BEGIN
         UNION ALL
         SELECT (p.skip + p.points)::int4 WHERE p.before + p.points = p.total
     ) w
+    CROSS JOIN LATERAL (
+        SELECT p.first_ts AS ts, p.first_step AS step, p.value WHERE p.segment_no IS NULL
+        UNION ALL
+        SELECT ts_at(s, w.at), step_at(s, w.at), value_at(s, w.at) FROM metric_segments s
+        WHERE s.tenant_no = p_tenant_no AND s.run_no = p.run_no AND s.key_no = p_key_no
+          AND s.segment_no = p.segment_no
+        OFFSET 0
+    ) f
     ORDER BY p.before, w.at;
 END $$;
 
@@ -399,7 +432,13 @@ BEGIN
         ) u
         GROUP BY u.context_no HAVING sum(u.rows) >= p_rows OR sum(u.segments) >= p_segments
     LOOP
-        WITH segments AS (
+        WITH rows AS (
+            DELETE FROM metric_points WHERE tenant_no = p_tenant_no AND ctid = ANY(ARRAY(
+                SELECT p.ctid FROM metric_points p
+                WHERE p.tenant_no = p_tenant_no AND p.run_no = p_run_no AND p.key_no = p_key_no
+                  AND p.context_no IS NOT DISTINCT FROM kind.context_no LIMIT 20000))
+            RETURNING step, ts, value
+        ), parts AS (
             DELETE FROM metric_segments WHERE tenant_no = p_tenant_no AND run_no = p_run_no
                 AND key_no = p_key_no AND segment_no = ANY(ARRAY(
                     SELECT s.segment_no FROM metric_segments s
@@ -407,21 +446,33 @@ BEGIN
                       AND s.key_no = p_key_no AND NOT s.whole
                       AND s.context_no IS NOT DISTINCT FROM kind.context_no
                     ORDER BY s.first_step, s.first_ts LIMIT 200))
+            RETURNING first_step, first_ts, last_step, last_ts, metric_segments AS segment
+        ), reach AS MATERIALIZED (
+            SELECT min(r.first) AS first, max(r.last) AS last
+            FROM (SELECT (r.step, r.ts) AS first, (r.step, r.ts) AS last FROM rows r
+                  UNION ALL
+                  SELECT (p.first_step, p.first_ts), (p.last_step, p.last_ts) FROM parts p) r
+        ), between_them AS (
+            -- Full ones are opened where what is packed would overlap them.
+            DELETE FROM metric_segments WHERE tenant_no = p_tenant_no AND run_no = p_run_no
+                AND key_no = p_key_no AND segment_no = ANY(ARRAY(
+                    SELECT s.segment_no FROM metric_segments s, reach r
+                    WHERE s.tenant_no = p_tenant_no AND s.run_no = p_run_no
+                      AND s.key_no = p_key_no AND s.whole
+                      AND s.context_no IS NOT DISTINCT FROM kind.context_no
+                      AND (s.last_step, s.last_ts) >= r.first
+                      AND (s.first_step, s.first_ts) <= r.last
+                    ORDER BY s.first_step, s.first_ts LIMIT 200))
             RETURNING metric_segments AS segment
-        ), rows AS (
-            DELETE FROM metric_points WHERE tenant_no = p_tenant_no AND ctid = ANY(ARRAY(
-                SELECT p.ctid FROM metric_points p
-                WHERE p.tenant_no = p_tenant_no AND p.run_no = p_run_no AND p.key_no = p_key_no
-                  AND p.context_no IS NOT DISTINCT FROM kind.context_no LIMIT 20000))
-            RETURNING step, ts, value
         )
-        SELECT (SELECT count(*) FROM rows), (SELECT count(*) FROM segments),
+        SELECT (SELECT count(*) FROM rows), (SELECT count(*) FROM parts),
                array_agg(u.step), array_agg(u.ts), array_agg(u.value)
         INTO taken, opened, steps, times, vals
         FROM (
             SELECT step_at(s.segment, place) AS step, ts_at(s.segment, place) AS ts,
                    value_at(s.segment, place) AS value
-            FROM segments s CROSS JOIN LATERAL generate_series(1, (s.segment).points) AS place
+            FROM (SELECT p.segment FROM parts p UNION ALL SELECT b.segment FROM between_them b) s
+            CROSS JOIN LATERAL generate_series(1, (s.segment).points) AS place
             UNION ALL
             SELECT r.step, r.ts, r.value FROM rows r
         ) u;

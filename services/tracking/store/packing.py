@@ -14,7 +14,7 @@ ROWS_OF_QUIET: Final = 8
 SEGMENTS_OF_QUIET: Final = 2
 # Of one that is at work: so many that what comes later is not packed with them over and over again.
 ROWS_OF_BUSY: Final = 256
-SEGMENTS_OF_BUSY: Final = 32
+SEGMENTS_OF_BUSY: Final = 128
 _LEAD: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('tracking packer', 0))"
 # Counted in the index alone. A run that is gone has no row: its points are removed, not packed.
 _ROWS: Final = """

@@ -118,6 +118,18 @@ async def test_pieces_that_meet_at_one_step_and_time_are_put_in_order(client: Cl
             assert found == kept.samples(LEAST, MOST, most), (meeting, most)
 
 
+async def test_pages_are_full_wherever_pieces_end(client: Client) -> None:
+    run_id = await new_run(client)
+    kept = Kept()
+    for count in (18, 20, 5):
+        points = kept.following(line_of(0, count, 1, 0, 1, 0.1))
+        for _ in range(2):
+            await log(client, run_id, points, None)
+        kept.store(points, of_model=False)
+    for size in (18, 19, 20, 30):
+        assert await in_pages(client, run_id, size) == kept.history()
+
+
 async def test_what_is_of_a_model_is_packed_by_itself(client: Client) -> None:
     run_id, model_id = await new_run(client), await new_model(client)
     kept = Kept()
