@@ -43,17 +43,20 @@ def allowed(wanted: int) -> int:
 
 
 async def crowd(site: Site, corpus: Corpus, seconds: float, wanted: int = OPEN) -> Crowd:
-    """Open them, let some ask for runs in turn, and at the end each of the others once."""
+    """Open them and let each ask once, then some in turn, and at the end the others once more."""
     opened = allowed(wanted)
     active = opened * ACTIVE // OPEN
     reads = OPERATIONS["get-run"](site, corpus)
     waiting, asking = Pool(site.place, reads), Pool(site.place, reads)
     try:
         await waiting.connect(opened - active)
+        # A connection that never asks anything is closed soon; one that has asked may wait.
+        await waiting.run(RATE, (opened - active) / RATE)
         await asking.connect(active)
         tally = await asking.run(RATE, seconds)
         # Whether those that waited are still served is seen by asking.
         others = await waiting.run(RATE, (opened - active) / RATE)
+        tally.acknowledged += others.acknowledged
         tally.broken += others.failed
         tally.example = tally.example or others.example
         return Crowd(opened, active, waiting.closed + asking.closed, tally)

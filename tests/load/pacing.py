@@ -134,6 +134,7 @@ class Pool:
         while (self._under_way or self._late) and perf_counter() < last and self.open:
             await asyncio.sleep(_TICK_SECONDS)
         self.tally.broken += self._under_way + len(self._late)
+        self._late.clear()
         self.tally.seconds = perf_counter() - began
         return self.tally
 

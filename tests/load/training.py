@@ -20,7 +20,7 @@ import uvloop
 
 from libs.embedded import Progress
 from libs.embedded.ports import HOST
-from tests.load.bench import PERFORMANCE, judged, machine_words, say
+from tests.load.bench import PERFORMANCE, SIDES, judged, machine_words, say
 from tests.load.placing import place
 from tests.load.report import pipes
 from tests.load.seeding import open_site
@@ -86,8 +86,9 @@ async def run(asked: argparse.Namespace, folder: Path) -> list[Training]:
     found = []
     async with AsyncExitStack() as stack:
         stage = Stage(stack, folder, Progress(say), restarts=0, separate=False)
-        for start in (stage.ours, stage.theirs, stage.fast):
-            side = await start()
+        starting = {"maestro": stage.ours, "mlflow": stage.theirs, "fasttrackml": stage.fast}
+        for name in [name for name in SIDES if name in asked.sides]:
+            side = await starting[name]()
             if side is None:
                 continue
             await open_site(side.site)
@@ -101,7 +102,7 @@ async def run(asked: argparse.Namespace, folder: Path) -> list[Training]:
 def table(found: Sequence[Training], calls: int) -> list[list[str]]:
     """One line a side and way; what was told from a part says so."""
     rows = [
-        [f"{calls:,} `log_metric` calls", "calls", "seconds", "points missing", "times as long"]
+        [f"{calls:,} `log_metric` calls", "how", "seconds", "points missing", "times as long"]
     ]
     for mode, words in MODES.items():
         of_mode = [one for one in found if one.mode == mode]
@@ -123,6 +124,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.load.training", description=__doc__)
     parser.add_argument("--calls", type=int, default=100_000, help="of a training")
     parser.add_argument("--part", type=int, default=5000, help="of them on the servers beside")
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--write", action="store_true", help="put the table into the docs")
     return parser
 
