@@ -101,9 +101,7 @@ async def run(asked: argparse.Namespace, folder: Path) -> list[Training]:
 
 def table(found: Sequence[Training], calls: int) -> list[list[str]]:
     """One line a side and way; what was told from a part says so."""
-    rows = [
-        [f"{calls:,} `log_metric` calls", "how", "seconds", "points missing", "times as long"]
-    ]
+    rows = [[f"{calls:,} `log_metric` calls", "how", "seconds", "points missing", "times as long"]]
     for mode, words in MODES.items():
         of_mode = [one for one in found if one.mode == mode]
         ours = next((one.whole(calls) for one in of_mode if one.side == OURS), None)
