@@ -22,6 +22,7 @@ import uvloop
 from libs.embedded import Progress
 from tests.load import charts, report
 from tests.load.blend import Blend
+from tests.load.carrying import Carried, carry
 from tests.load.content import Corpus
 from tests.load.counting import PLACES, analyze
 from tests.load.crowd import crowd
@@ -33,7 +34,7 @@ from tests.load.pacing import paced
 from tests.load.resources import usage
 from tests.load.rounds import Rounds, found_by
 from tests.load.seeding import open_site
-from tests.load.sides import OURS, SEPARATE, Side
+from tests.load.sides import OURS, SEPARATE, THEIRS, Side
 from tests.load.staging import Stage
 from tests.load.visibility import visibility
 
@@ -54,6 +55,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--separate", action="store_true", help="a process for each service")
     parser.add_argument("--rate", type=float, default=1200.0, help="of the mixed load, 0 for none")
     parser.add_argument("--open", type=int, default=5000, help="connections kept open, 0 for none")
+    parser.add_argument("--megabytes", type=int, default=256, help="of the artifact, 0 for none")
     parser.add_argument("--quick", action="store_true", help="one short round each, started once")
     parser.add_argument("--floor", type=float, default=0.0, help="fail below this multiple")
     parser.add_argument("--write", action="store_true", help="put the result into the docs")
@@ -100,6 +102,7 @@ async def run(asked: argparse.Namespace, folder: Path) -> Findings:
             **{(side.name, "after the load"): held(side) for side in sides},
         }
         found.bytes_each = {side.name: await side.counting.bytes_each() for side in sides}
+        found.carried = await artifacts(asked, sides)
         for side in [side for side in sides if side.name in (OURS, SEPARATE)]:
             await beyond(asked, side, corpus, found)
             await stage.settled()
@@ -135,6 +138,21 @@ async def opened(
         before[side.name] = await side.counting.committed(side.site)
     await stage.settled()
     return sides, before
+
+
+async def artifacts(asked: argparse.Namespace, sides: Sequence[Side]) -> dict[str, Carried]:
+    """A large artifact up and down, on each side in turn; FastTrackML passes none on."""
+    if not asked.megabytes:
+        return {}
+    size = 16 if asked.quick else asked.megabytes
+    known = [side for side in sides if side.name in (OURS, SEPARATE, THEIRS)]
+    carried = {side.name: Carried(size) for side in known}
+    for number in range(1 if asked.quick else asked.rounds):
+        for side in known:
+            await carry(side, carried[side.name], number)
+    for name, one in carried.items():
+        say(f"  artifact, {name}: {one.rate(one.up):.0f} MB/s up, {one.rate(one.down):.0f} down")
+    return carried
 
 
 async def beyond(asked: argparse.Namespace, side: Side, corpus: Corpus, found: Findings) -> None:

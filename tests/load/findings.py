@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.load.caching import Found
+from tests.load.carrying import Carried
 from tests.load.crowd import Crowd
 from tests.load.rounds import Key, Result
 from tests.load.sides import OURS, SEPARATE, THEIRS
@@ -38,6 +39,7 @@ class Findings:
     bytes_each: Mapping[str, float] = field(default_factory=dict)
     mixed: Mapping[str, Mixed] = field(default_factory=dict)
     crowds: Mapping[str, Crowd] = field(default_factory=dict)
+    carried: Mapping[str, Carried] = field(default_factory=dict)
 
     @property
     def operations(self) -> list[str]:
@@ -79,6 +81,7 @@ class Findings:
             bytes_each={**self.bytes_each, **other.bytes_each},
             mixed={**self.mixed, **other.mixed},
             crowds={**self.crowds, **other.crowds},
+            carried={**self.carried, **other.carried},
         )
 
 
@@ -97,10 +100,19 @@ def verdict(found: Findings, floor: float) -> Sequence[str]:
                 f"{operation}, {clients} clients: {multiple:.1f} times mlflow server,"
                 f" under {floor:g}"
             )
+    return [*wrong, *_beyond(found)]
+
+
+def _beyond(found: Findings) -> list[str]:
+    """What is wrong with what only the platform is asked for."""
+    wrong = []
     for side, mixed in found.mixed.items():
         if mixed.tally.failed:
             wrong.append(f"{side}, mixed load: {mixed.tally.failed} failed: {mixed.tally.example}")
     for side, crowd in found.crowds.items():
         if crowd.errors:
             wrong.append(f"{side}, open connections: {crowd.errors} errors: {crowd.tally.example}")
+    for side, carried in found.carried.items():
+        if carried.wrong and side != THEIRS:
+            wrong.append(f"{side}, artifact: {carried.wrong}")
     return wrong

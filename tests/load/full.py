@@ -43,7 +43,15 @@ def main() -> int:
 
 def benched(*, quick: bool) -> Findings:
     """The bench of all sides in one process each, and of the platform's services apart."""
-    words = ["--clients", *CLIENTS, "--seconds", "5", *(["--quick"] if quick else [])]
+    words = [
+        "--clients",
+        *CLIENTS,
+        "--seconds",
+        "5",
+        "--megabytes",
+        "1024",
+        *(["--quick"] if quick else []),
+    ]
     whole = bench.measured(bench.arguments().parse_args(words))
     alone = [*words, "--sides", "maestro", "--separate"]
     separate = bench.measured(bench.arguments().parse_args(alone))

@@ -99,6 +99,16 @@ def absolutes(found: Findings) -> Table:
     return table
 
 
+def artifacts(found: Findings) -> Table:
+    """A large artifact up and down."""
+    table = [["artifact", "side", "up, MB/s", "down, MB/s", "memory grown by, MB"]]
+    for side, carried in found.carried.items():
+        cells = [f"{carried.rate(seconds):,.0f}" for seconds in (carried.up, carried.down)]
+        words = f"{carried.megabytes:,} MB"
+        table.append([words, side, *cells, carried.wrong or mega(carried.grown)])
+    return table
+
+
 def rows(found: Findings) -> Table:
     """Acknowledged against committed rows."""
     table = [["rows written by", "side", "acknowledged", "committed", "lost"]]
@@ -151,7 +161,7 @@ def sentences(found: Findings) -> list[str]:
 
 def tables(found: Findings) -> list[Table]:
     """All tables in their order."""
-    made = (multiples, throughput, temperatures, absolutes, rows, processor, memory)
+    made = (multiples, throughput, temperatures, artifacts, absolutes, rows, processor, memory)
     return [table for make in made if len(table := make(found)) > 1]
 
 

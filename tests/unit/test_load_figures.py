@@ -1,17 +1,20 @@
 """What the longer measurements tell: hit rates, slopes, growth, and a training told from a part."""
 
+import argparse
+import sys
 from array import array
 
 import pytest
 
-from tests.load import endurance, growth, report, training
+from tests.load import bench, endurance, full, growth, report, training
 from tests.load.caching import Found, counted
 from tests.load.endurance import Endurance, published_rate, slope
+from tests.load.findings import Findings
 from tests.load.growth import Growth
-from tests.load.sides import FAST, OURS
+from tests.load.sides import FAST, OURS, SEPARATE
 from tests.load.tally import Tally
 from tests.load.training import Training
-from tests.unit.test_load_report import findings
+from tests.unit.test_load_report import findings, result
 
 PAGE = """\
 # HELP maestro_tracking_runs_found_total Runs by where they were found.
@@ -84,3 +87,36 @@ def test_a_training_of_which_a_part_ran_says_so() -> None:
     assert rows[1] == [OURS, "one by one", "2", "0", "1.0"]
     assert rows[2] == [FAST, "one by one", "10 (told from 100)", "1", "5.0"]
     assert rows[3][-1] == "1.0"
+
+
+def test_everything_is_measured_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[str, argparse.Namespace]] = []
+
+    def measure(given: argparse.Namespace) -> Findings:
+        asked.append(("bench", given))
+        apart = Findings("", "", {("get-run", SEPARATE, 16): result(SEPARATE, 16, 700)})
+        return apart if given.separate else findings()
+
+    def grow(given: argparse.Namespace, _: str) -> list[str]:
+        asked.append(("growth", given))
+        return []
+
+    def train(given: argparse.Namespace, _: str) -> list[str]:
+        asked.append(("training", given))
+        return ["one point is missing"]
+
+    monkeypatch.setattr(bench, "measured", measure)
+    monkeypatch.setattr(growth, "measured", grow)
+    monkeypatch.setattr(training, "measured", train)
+    monkeypatch.setattr(sys, "argv", ["full"])
+    assert full.main() == 1
+    printed = capsys.readouterr().out
+    assert "FAILED: one point is missing" in printed
+    assert f"{SEPARATE}, 16 clients" in printed
+    assert [name for name, _ in asked] == ["bench", "bench", "growth", "training"]
+    whole, apart = (given for name, given in asked if name == "bench")
+    assert (whole.clients, whole.rounds, whole.sides) == ([16, 64], 3, list(bench.SIDES))
+    assert (apart.separate, apart.sides) == (True, ["maestro"])
+    assert not any(given.write for _, given in asked)

@@ -7,6 +7,7 @@ import pytest
 
 from tests.load import report
 from tests.load.caching import Found
+from tests.load.carrying import Carried
 from tests.load.crowd import Crowd
 from tests.load.findings import Findings, Mixed, verdict
 from tests.load.rounds import Result
@@ -55,6 +56,7 @@ def findings(lost: int = 0, wrong: int = 0) -> Findings:
         bytes_each={OURS: 76.4, THEIRS: 372.9},
         mixed={OURS: Mixed(1200, tally(1200), Found(19, 1))},
         crowds={OURS: Crowd(5000, 2000, closed=0, tally=tally(10_000))},
+        carried={OURS: Carried(1024, up=[4.0, 2.0, 3.0], down=[2.0], grown=30_000_000)},
     )
 
 
@@ -91,6 +93,13 @@ def test_figures_that_are_no_multiples_have_lines_of_their_own() -> None:
     assert values["bytes", THEIRS] == "373"
     assert values["mixed", OURS] == "10.0 / 10.0, 0, 95.0 %"
     assert values["5,000", OURS] == "0 of 10,000 requests"
+
+
+def test_an_artifact_goes_up_and_down_by_the_median_of_the_rounds() -> None:
+    assert report.artifacts(findings())[1] == ["1,024 MB", OURS, "341", "512", "30"]
+    broken = findings()
+    broken.carried = {OURS: Carried(1024, wrong="503")}
+    assert any("artifact: 503" in line for line in verdict(broken, 5))
 
 
 def test_lost_rows_wrong_answers_errors_and_a_low_multiple_fail() -> None:
