@@ -22,8 +22,8 @@ UI := $(VENV)/ui
 export PYTHONUNBUFFERED := 1
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help up env token sign-in first-token maestro test check fix bench contracts lock redrive republish \
-	clean chromium
+.PHONY: help up env token sign-in first-token maestro test check fix bench bench-full contracts lock redrive \
+	republish clean chromium
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -55,8 +55,11 @@ check: $(VENV)/.development ## format, lint, types, imports and house rules, cha
 fix: $(VENV)/.development ## repair what a machine can: format, lint, generated files
 	@$(PY) -m ruff check --fix . ; $(PY) -m ruff format . && $(PY) -m tools.contracts
 
-bench: $(VENV)/.development ## measure against mlflow server on the same PostgreSQL (ARGS=…)
+bench: $(VENV)/.development $(VENV)/.peers ## measure beside mlflow server and FastTrackML, in minutes (ARGS=…)
 	@exec $(PY) -m tests.load.bench $(ARGS)
+
+bench-full: $(VENV)/.development $(VENV)/.peers ## the same with 64 clients, separate processes, growth, training (ARGS=…)
+	@exec $(PY) -m tests.load.full $(ARGS)
 
 contracts: $(VENV)/.development ## write the generated descriptions of facts and routes anew
 	@exec $(PY) -m tools.contracts
@@ -66,6 +69,7 @@ lock: $(VENV)/.development ## solve the locked requirements anew (UPGRADE=--upgr
 	$(COMPILE) requirements/runtime.in -o requirements/runtime.lock
 	$(COMPILE) requirements/embedded.in -o requirements/embedded.lock
 	$(COMPILE) --no-deps requirements/ui.in -o requirements/ui.lock
+	$(COMPILE) --no-deps requirements/peers.in -o requirements/peers.lock
 	$(COMPILE) requirements/development.in -o requirements/development.lock
 	$(PY) -m libs.embedded.kafka_jars
 
@@ -118,3 +122,10 @@ $(VENV)/.development: $(VENV)/.runtime requirements/development.lock
 	@echo "Installing what tests and checks need …" >&2
 	@$(call install,-r requirements/development.lock)
 	@touch $@
+
+# FastTrackML is a program in a wheel. Where no index can be reached the bench goes without it.
+$(VENV)/.peers: $(VENV)/.installer requirements/peers.lock
+	@echo "Unpacking the servers to measure beside …" >&2
+	@rm -rf $(VENV)/peers
+	@if $(call install,--no-deps --target $(VENV)/peers -r requirements/peers.lock); then touch $@; \
+		else echo "FastTrackML is not to be had: its columns are left out." >&2; fi

@@ -1,9 +1,11 @@
-"""The five measured operations: their requests as the stock client sends them, and their checks."""
+"""The measured operations: their requests as the stock client sends them, and their checks."""
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from tests.load.content import METRICS, PARAM_VALUES, PARAMS, TAGS, Corpus
@@ -14,15 +16,25 @@ BATCH: Final = 100
 BATCH_KEYS: Final = 10
 API: Final = "/api/2.0/mlflow"
 # Steps have a fixed width, so that a request's length is known before they are.
-_FIRST_STEP: Final = 1_000_000
-_STEP_MARK: Final = b"7777777"
+_FIRST_STEP: Final = 100_000_000
+_STEP_MARK: Final = b"777777777"
 _TIME: Final = 1_700_000_000_000
 _FULL_CHECK_EVERY: Final = 8
+# Of as many requests for runs one writes into a run.
+_WRITE_EVERY: Final = 10
+# The history that is asked for, and from how far on it is drawn.
+HISTORY_KEY: Final = "loss"
+HISTORY_POINTS: Final = 100_000
+SAMPLES: Final = 2000
+_FIRST_STEPS: Final = 1000
 
 
 @dataclass
 class Site:
-    """A server under load: where it is, what it wants to see, and what was put into it."""
+    """A server under load: where it is, what it wants to see, and what was put into it.
+
+    `written` counts the rows that acknowledged requests must have left, by where they went.
+    """
 
     host: str
     port: int
@@ -30,7 +42,13 @@ class Site:
     metric_runs: list[str] = field(default_factory=list)
     batch_runs: list[str] = field(default_factory=list)
     corpus_runs: list[str] = field(default_factory=list)
+    history_run: str = ""
+    # A token of each tenant's own, and a run of that tenant.
+    tenants: list[tuple[str, str]] = field(default_factory=list)
     experiments: dict[str, str] = field(default_factory=dict)
+    written: Counter[str] = field(default_factory=Counter)
+    # Each point goes to a step of its own, whoever logs it.
+    steps: Iterator[int] = field(default_factory=lambda: count(_FIRST_STEP))
 
     @property
     def place(self) -> tuple[str, int]:
@@ -56,46 +74,69 @@ class Site:
 class LogMetric:
     """One point to one of 64 runs, each at a step of its own."""
 
+    place = "log-metric"
+
     def __init__(self, site: Site, _: Corpus) -> None:
-        self._requests = [
-            site.request("POST", "runs/log-metric", _point(r)) for r in site.metric_runs
+        self._site = site
+        self._requests = self._asked(site)
+
+    def _asked(self, site: Site) -> list[bytes]:
+        return [
+            site.request("POST", "runs/log-metric", _point(r, "loss")) for r in site.metric_runs
         ]
-        self._step = _FIRST_STEP
 
     def request(self) -> tuple[bytes, None]:
         """The next point, to the next run."""
-        self._step += 1
-        request = self._requests[self._step % len(self._requests)]
-        return request.replace(_STEP_MARK, b"%d" % self._step), None
+        step = next(self._site.steps)
+        request = self._requests[step % len(self._requests)]
+        return request.replace(_STEP_MARK, b"%d" % step), None
 
     def right(self, _: None, body: bytes) -> bool:
         """Whether it was taken."""
-        return body.strip() == b"{}"
+        taken = body.strip() == b"{}"
+        self._site.written[self.place] += taken
+        return taken
 
 
-def _point(run: str) -> bytes:
-    point = {"run_uuid": run, "run_id": run, "key": "loss", "value": 0.123456, "timestamp": _TIME}
+def _point(run: str, key: str) -> bytes:
+    point = {"run_uuid": run, "run_id": run, "key": key, "value": 0.123456, "timestamp": _TIME}
     return json.dumps({**point, "step": int(_STEP_MARK)}).encode()
+
+
+class LogMetricOfTenants(LogMetric):
+    """The same, each run that of another tenant."""
+
+    place = "tenants"
+
+    def _asked(self, site: Site) -> list[bytes]:
+        return [
+            Site(site.host, site.port, token).request(
+                "POST", "runs/log-metric", _point(run, "loss")
+            )
+            for token, run in site.tenants
+        ]
 
 
 class LogBatch:
     """A hundred points, ten of each of ten keys, to one of 64 runs."""
 
     def __init__(self, site: Site, _: Corpus) -> None:
+        self._site = site
         self._requests = [
             site.request("POST", "runs/log-batch", _batch(r)) for r in site.batch_runs
         ]
-        self._step = _FIRST_STEP
 
     def request(self) -> tuple[bytes, None]:
         """The next hundred, to the next run."""
-        self._step += 1
-        request = self._requests[self._step % len(self._requests)]
-        return request.replace(_STEP_MARK, b"%d" % self._step), None
+        step = next(self._site.steps)
+        request = self._requests[step % len(self._requests)]
+        return request.replace(_STEP_MARK, b"%d" % step), None
 
     def right(self, _: None, body: bytes) -> bool:
         """Whether they were taken."""
-        return body.strip() == b"{}"
+        taken = body.strip() == b"{}"
+        self._site.written["log-batch"] += BATCH * taken
+        return taken
 
 
 def _batch(run: str) -> bytes:
@@ -115,6 +156,7 @@ class CreateRun:
     """A new run with the tags that the client sets."""
 
     def __init__(self, site: Site, _: Corpus) -> None:
+        self._site = site
         tags = {"user": "bench", "source.name": "train.py", "source.type": "LOCAL"}
         body = {
             "experiment_id": site.experiments["create"],
@@ -124,37 +166,79 @@ class CreateRun:
             "tags": [{"key": f"mlflow.{key}", "value": value} for key, value in tags.items()],
         }
         self._request = site.request("POST", "runs/create", json.dumps(body).encode())
-        self._number = _FIRST_STEP
 
     def request(self) -> tuple[bytes, bytes]:
         """A run with a name of its own."""
-        self._number += 1
-        number = b"%d" % self._number
+        number = b"%d" % next(self._site.steps)
         return self._request.replace(_STEP_MARK, number), number
 
     def right(self, known: bytes, body: bytes) -> bool:
         """Whether that run was made: its name and an id are there."""
-        return known in body and b'"run_id"' in body and b'"RUNNING"' in body
+        made = known in body and b'"run_id"' in body and b'"RUNNING"' in body
+        self._site.written["create-run"] += made
+        return made
 
 
 class GetRun:
-    """Any of the prepared runs, with all that was logged into it."""
+    """Any of the prepared runs, whole; every tenth request logs a point into one of them."""
 
     def __init__(self, site: Site, _: Corpus) -> None:
+        self._site = site
         self._runs = [run.encode() for run in site.corpus_runs]
-        self._requests = [
-            site.request("GET", f"runs/get?run_uuid={run}&run_id={run}") for run in site.corpus_runs
+        self._requests = get_requests(site)
+        # A metric that is there already, so that a run keeps as many of them.
+        self._writes = [
+            site.request("POST", "runs/log-metric", _point(run, "m0")) for run in site.corpus_runs
         ]
         self._dice = random.Random(11)
+        self._asked = 0
 
-    def request(self) -> tuple[bytes, bytes]:
-        """One of them, all equally likely."""
+    def request(self) -> tuple[bytes, bytes | None]:
+        """One of them, all equally likely; None is known of a write."""
         number = int(self._dice.random() * len(self._runs))
-        return self._requests[number], self._runs[number]
+        self._asked += 1
+        if self._asked % _WRITE_EVERY:
+            return self._requests[number], self._runs[number]
+        step = b"%d" % next(self._site.steps)
+        return self._writes[number].replace(_STEP_MARK, step), None
 
-    def right(self, known: bytes, body: bytes) -> bool:
-        """Whether it is that run, whole."""
-        return known in body and body.count(b'"key"') == METRICS + PARAMS + TAGS
+    def right(self, known: bytes | None, body: bytes) -> bool:
+        """Whether it is that run, whole, or the point was taken."""
+        if known is not None:
+            return known in body and body.count(b'"key"') == METRICS + PARAMS + TAGS
+        taken = body.strip() == b"{}"
+        self._site.written["get-run"] += taken
+        return taken
+
+
+def get_requests(site: Site) -> list[bytes]:
+    """A request for each of the prepared runs."""
+    return [
+        site.request("GET", f"runs/get?run_uuid={run}&run_id={run}") for run in site.corpus_runs
+    ]
+
+
+class GetHistory:
+    """A long history, down-sampled for a chart, from a step on that is drawn anew."""
+
+    def __init__(self, site: Site, _: Corpus) -> None:
+        self._site = site
+        self._dice = random.Random(19)
+
+    def request(self) -> tuple[bytes, None]:
+        """All but the very first points."""
+        first = self._dice.randrange(_FIRST_STEPS)
+        return self._site.request(
+            "GET",
+            f"metrics/get-history-bulk-interval?run_ids={self._site.history_run}"
+            f"&metric_key={HISTORY_KEY}&start_step={first}&end_step={HISTORY_POINTS - 1}"
+            f"&max_results={SAMPLES}",
+        ), None
+
+    def right(self, _: None, body: bytes) -> bool:
+        """Whether about as many points came as were asked for, the last one among them."""
+        came = body.count(b'"step"')
+        return abs(came - SAMPLES) <= SAMPLES // 10 and b"%d" % (HISTORY_POINTS - 1) in body
 
 
 class SearchRuns:
@@ -205,6 +289,6 @@ OPERATIONS: Final[Mapping[str, MakeWorkload]] = {
     "create-run": CreateRun,
     "get-run": GetRun,
     "search-runs": SearchRuns,
+    "get-history": GetHistory,
+    "log-metric-64-tenants": LogMetricOfTenants,
 }
-# What one acknowledged request of an operation leaves in the database.
-ROWS_EACH: Final[Mapping[str, int]] = {"log-metric": 1, "log-batch": BATCH, "create-run": 1}

@@ -1,62 +1,54 @@
 """The bench's result as tables: for the terminal and, between two marks, for docs/performance.md."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from tests.load.caching import Found
+from tests.load.findings import Findings
+from tests.load.placing import place
 from tests.load.rounds import Result
-from tests.load.sides import OURS, THEIRS
-from tests.load.tally import percentile
+from tests.load.sides import THEIRS
+from tests.load.tally import Tally, percentile
 
-BEGIN: Final = "<!-- bench: written by `make bench ARGS=--write` -->"
-END: Final = "<!-- /bench -->"
+MARK: Final = "bench"
+NOTHING: Final = "–"
 Table = list[list[str]]
 
 
-@dataclass
-class Findings:
-    """All that one run of the bench found out; memory in bytes by side, moment and group."""
-
-    command: str
-    machine: str
-    results: Mapping[tuple[str, str], Result]
-    rows: Mapping[tuple[str, str], tuple[int, int]]
-    starts: Mapping[str, Sequence[float]]
-    memory: Mapping[tuple[str, str], Mapping[str, int]]
-    visible: Sequence[float] = field(default_factory=list)
-
-    @property
-    def operations(self) -> list[str]:
-        """The measured operations in their order."""
-        return list(dict.fromkeys(operation for operation, _ in self.results))
-
-    def ratio(self, operation: str) -> float:
-        """How many times the peer's throughput ours is."""
-        theirs = self.results[operation, THEIRS].rate
-        return self.results[operation, OURS].rate / theirs if theirs else float("inf")
-
-    @property
-    def lost(self) -> int:
-        """Rows that were acknowledged and are not there."""
-        return sum(max(0, expected - found) for expected, found in self.rows.values())
+def multiples(found: Findings) -> Table:
+    """How many times the throughput of `mlflow server` the others have, by operation."""
+    columns = [
+        (side, clients) for side in found.sides if side != THEIRS for clients in found.clients
+    ]
+    table = [[f"× {THEIRS}", *(f"{side}, {clients} clients" for side, clients in columns)]]
+    for operation in found.operations:
+        cells = [found.multiple(operation, *column) for column in columns]
+        if any(cell is not None for cell in cells):
+            shown = [NOTHING if cell is None else f"{cell:.1f} ×" for cell in cells]
+            table.append([operation, *shown])
+    return table
 
 
 def throughput(found: Findings) -> Table:
-    """One line an operation, the sides beside each other."""
-    sides = list(dict.fromkeys(side for _, side in found.results))
-    head = [
-        f"{side}: {what}" for side in sides for what in ("requests/s", "P50 / P99 ms", "failed")
-    ]
-    both = len(sides) == 2
-    table = [["operation", *(["ratio"] if both else []), *head]]
+    """One line an operation and side, the numbers of clients beside each other."""
+    what = ("requests/s", "P50 / P99 ms", "failed")
+    head = [f"{word}, {clients} clients" for clients in found.clients for word in what]
+    table = [["operation", "side", *head]]
     for operation in found.operations:
-        line = [operation, *([f"{found.ratio(operation):.1f} ×"] if both else [])]
-        for side in sides:
-            result = found.results[operation, side]
-            line += [rate(result.rate), latency(result), str(result.failed)]
-        table.append(line)
+        for side in found.sides:
+            line: list[str] = []
+            for clients in found.clients:
+                line += _cells(found.results.get((operation, side, clients)))
+            if any(cell != NOTHING for cell in line):
+                table.append([operation, side, *line])
     return table
+
+
+def _cells(result: Result | None) -> list[str]:
+    if result is None:
+        return [NOTHING] * 3
+    return [rate(result.rate), latency(result), str(result.failed)]
 
 
 def rate(value: float) -> str:
@@ -64,27 +56,75 @@ def rate(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
-def latency(result: Result) -> str:
+def latency(result: Result | Tally) -> str:
     """P50 and P99 in milliseconds."""
     return f"{result.milliseconds(0.5):.1f} / {result.milliseconds(0.99):.1f}"
+
+
+def hit_rate(found: Found) -> str:
+    """What part of the questions caches had the answer to."""
+    return NOTHING if found.share is None else f"{100 * found.share:.1f} %"
+
+
+def temperatures(found: Findings) -> Table:
+    """get-run for the first time and later, and what caches had."""
+    clients = found.clients[0]
+    head = [
+        f"{when}: {what}" for when in ("cold", "warm") for what in ("requests/s", "P50 / P99 ms")
+    ]
+    table = [["get-run", *head, "hit rate"]]
+    for side, cold in found.cold.items():
+        warm = found.results.get(("get-run", side, clients))
+        if warm is not None:
+            known = [rate(cold.rate), latency(cold), rate(warm.rate), latency(warm)]
+            table.append([side, *known, hit_rate(warm.found)])
+    return table
+
+
+def absolutes(found: Findings) -> Table:
+    """What is no multiple of anything."""
+    table = [["figure", "side", "value"]]
+    for side, size in found.bytes_each.items():
+        table.append(["bytes a metric point on disk, indexes included", side, f"{size:.0f}"])
+    for side, mixed in found.mixed.items():
+        tally = mixed.tally
+        ends = (0.95, 0.99)
+        latencies = " / ".join(f"{tally.milliseconds(share):.1f}" for share in ends)
+        words = f"mixed load of {mixed.rate:,.0f} requests/s: P95 / P99 ms, failed, cache hit rate"
+        said = f"{latencies}, {tally.failed}, {hit_rate(mixed.found)}"
+        table.append([words, side, said])
+    for side, crowd in found.crowds.items():
+        words = f"{crowd.opened:,} kept-alive connections, {crowd.active:,} of them active: errors"
+        table.append([words, side, f"{crowd.errors} of {crowd.tally.acknowledged:,} requests"])
+    return table
+
+
+def artifacts(found: Findings) -> Table:
+    """A large artifact up and down."""
+    table = [["artifact", "side", "up, MB/s", "down, MB/s", "memory grown by, MB"]]
+    for side, carried in found.carried.items():
+        cells = [f"{carried.rate(seconds):,.0f}" for seconds in (carried.up, carried.down)]
+        words = f"{carried.megabytes:,} MB"
+        table.append([words, side, *cells, carried.wrong or mega(carried.grown)])
+    return table
 
 
 def rows(found: Findings) -> Table:
     """Acknowledged against committed rows."""
     table = [["rows written by", "side", "acknowledged", "committed", "lost"]]
-    for (operation, side), (expected, seen) in found.rows.items():
+    for (where, side), (expected, seen) in found.rows.items():
         lost = str(max(0, expected - seen))
-        table.append([operation, side, f"{expected:,}", f"{seen:,}", lost])
+        table.append([where, side, f"{expected:,}", f"{seen:,}", lost])
     return table
 
 
 def processor(found: Findings) -> Table:
     """Processor time for one request, by where it is spent."""
     groups = list(dict.fromkeys(name for r in found.results.values() for name in r.spent))
-    table = [["processor ms a request", "side", *groups]]
-    for (operation, side), result in found.results.items():
+    table = [["processor ms a request", "side", "clients", *groups]]
+    for (operation, side, clients), result in found.results.items():
         cells = [f"{result.spent_each(g):.2f}" if g in result.spent else "" for g in groups]
-        table.append([operation, side, *cells])
+        table.append([operation, side, str(clients), *cells])
     return table
 
 
@@ -121,7 +161,8 @@ def sentences(found: Findings) -> list[str]:
 
 def tables(found: Findings) -> list[Table]:
     """All tables in their order."""
-    return [throughput(found), rows(found), processor(found), memory(found)]
+    made = (multiples, throughput, temperatures, artifacts, absolutes, rows, processor, memory)
+    return [table for make in made if len(table := make(found)) > 1]
 
 
 def plain(found: Findings) -> str:
@@ -136,22 +177,18 @@ def _columns(table: Table) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def markdown(found: Findings) -> str:
+def markdown(found: Findings, pictures: Sequence[str] = ()) -> str:
     """For docs/performance.md."""
-    parts = [f"`{found.command}` on {found.machine}:", *map(_pipes, tables(found))]
+    parts = [f"`{found.command}` on {found.machine}:", *pictures, *map(pipes, tables(found))]
     return "\n\n".join([*parts, "\n".join(f"- {said}" for said in sentences(found))])
 
 
-def _pipes(table: Table) -> str:
+def pipes(table: Table) -> str:
+    """A table in Markdown."""
     head, *body = [f"| {' | '.join(row)} |" for row in table]
     return "\n".join([head, f"|{'---|' * len(table[0])}", *body])
 
 
-def write(file: Path, found: Findings) -> None:
-    """Put the result between the marks of `file`; raises ValueError where they are not."""
-    text = file.read_text(encoding="utf-8")
-    before, mark, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not mark or not end:
-        raise ValueError(f"{file} has no place for the result: {BEGIN} … {END}")
-    file.write_text(f"{before}{BEGIN}\n\n{markdown(found)}\n\n{END}{after}", encoding="utf-8")
+def write(page: Path, found: Findings, pictures: Sequence[str] = ()) -> None:
+    """Put the result between the marks of `page`; raises LookupError where they are not."""
+    place(page, MARK, markdown(found, pictures).split("\n"))

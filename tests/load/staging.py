@@ -1,22 +1,30 @@
-"""Starts the two sides for the bench, and stops them when it ends."""
+"""Starts the sides for the bench, and stops them when it ends."""
 
 import os
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from libs.embedded import Parts, Progress, platform
 from libs.embedded.environment import as_user
 from libs.embedded.ports import HOST
 from tests.deployments import Deployment, deployed
-from tests.load import counting
+from tests.load import caching
 from tests.load.content import Corpus
+from tests.load.counting import Counting
+from tests.load.fasttrackml import PROGRAM, FastTrackML, fasttrackml
 from tests.load.operations import Site
-from tests.load.peer import peer
+from tests.load.peer import Peer, peer
 from tests.load.seeding import seed_by_api, seed_by_sql
 from tests.load.settling import Settling
 from tests.load.sides import (
+    FAST,
+    FAST_TITLE,
     OURS,
+    PEER_TITLE,
+    SEPARATE,
     THEIRS,
     Side,
     our_memory,
@@ -24,6 +32,7 @@ from tests.load.sides import (
     their_memory,
     their_processor,
 )
+from tests.load.spreading import add_tenants
 
 
 class Stage:
@@ -76,16 +85,18 @@ class Stage:
 
         async def seed(corpus: Corpus) -> None:
             await seed_by_api(site, corpus)
+            await add_tenants(site, self.superuser_url)
 
         return Side(
-            OURS,
+            SEPARATE if self._separate else OURS,
             site,
             seed,
             self.superuser_url,
-            counting.OURS,
+            Counting(self.superuser_url, ours=True),
             our_memory(self._parts, deployment),
             our_processor(self._parts, deployment),
             [*starts, took],
+            partial(caching.found, caching.pages(deployment.environment)),
         )
 
     async def _start(self, stack: AsyncExitStack) -> tuple[Deployment, float]:
@@ -108,30 +119,56 @@ class Stage:
 
     async def theirs(self) -> Side:
         """`mlflow server`, ready; on parts that it starts where it is alone."""
-        if self._parts is None:
-            await self._open_parts(self._stack)
-        assert self._parts is not None
+        parts = await self._standing()
         server = await self._stack.enter_async_context(
             peer(self.superuser_url, self._folder / "mlflow")
         )
+        return await self._beside(THEIRS, PEER_TITLE, server, parts, seed_by_sql)
+
+    async def fast(self) -> Side | None:
+        """FastTrackML, ready; None where it was not to be had."""
+        if not PROGRAM.exists():
+            return None
+        parts = await self._standing()
+        server = await self._stack.enter_async_context(
+            fasttrackml(self.superuser_url, self._folder / "fasttrackml")
+        )
+        return await self._beside(FAST, FAST_TITLE, server, parts, _seed_fast)
+
+    async def _standing(self) -> Parts:
+        if self._parts is None:
+            await self._open_parts(self._stack)
+        assert self._parts is not None
+        return self._parts
+
+    async def _beside(
+        self,
+        name: str,
+        title: str,
+        server: Peer | FastTrackML,
+        parts: Parts,
+        seed: Callable[[Site, Corpus, str], Awaitable[None]],
+    ) -> Side:
+        """A server beside ours, started as often as is asked for."""
         starts = []
         for number in range(self._restarts + 1):
-            async with self._progress.step(THEIRS):
+            async with self._progress.step(name):
                 starts.append(await server.start())
             if number < self._restarts:
                 await server.stop()
         site = Site(HOST, server.port)
-
-        async def seed(corpus: Corpus) -> None:
-            await seed_by_sql(site, corpus, server.database_url)
-
         return Side(
-            THEIRS,
+            name,
             site,
-            seed,
+            lambda corpus: seed(site, corpus, server.database_url),
             server.database_url,
-            counting.THEIRS,
-            their_memory(self._parts, server),
-            their_processor(self._parts, server),
+            Counting(server.database_url, ours=False),
+            their_memory(parts, server, name, title),
+            their_processor(parts, server),
             starts,
         )
+
+
+async def _seed_fast(site: Site, corpus: Corpus, _: str) -> None:
+    """By HTTP, which is fast enough there; it keeps no name of a run as a tag unless it is told."""
+    await seed_by_api(site, corpus, names=True)
