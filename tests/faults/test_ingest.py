@@ -103,9 +103,12 @@ async def stored(stage: Stage, tenant: Tenant) -> tuple[int, int, int]:
     try:
         await connection.fetchval("SELECT set_config('app.tenant', $1, false)", str(tenant.number))
         row = await connection.fetchrow(
-            "SELECT count(*), count(DISTINCT (run_no, key_no, step)),"
+            "SELECT count(*), count(DISTINCT (p.run_no, p.key_no, p.step)),"
             " (SELECT count(*) FROM runs WHERE tenant_no = $1)"
-            " FROM metric_points WHERE tenant_no = $1",
+            " FROM (SELECT run_no, key_no, step FROM metric_points WHERE tenant_no = $1"
+            " UNION ALL SELECT s.run_no, s.key_no, step_at(s, place)"
+            " FROM metric_segments s CROSS JOIN generate_series(1, s.points) AS place"
+            " WHERE s.tenant_no = $1) p",
             tenant.number,
         )
     finally:

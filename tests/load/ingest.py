@@ -38,8 +38,13 @@ POINTS_A_MESSAGE: Final = 1_000
 RUNS: Final = 64
 KEYS: Final = 10
 _COUNT: Final = """
-SELECT count(*), count(DISTINCT (run_no, key_no, step)) FROM tracking.metric_points
-WHERE tenant_no = $1
+SELECT count(*), count(DISTINCT (p.run_no, p.key_no, p.step)) FROM (
+    SELECT run_no, key_no, step FROM tracking.metric_points WHERE tenant_no = $1
+    UNION ALL
+    SELECT s.run_no, s.key_no, tracking.step_at(s, place)
+    FROM tracking.metric_segments s CROSS JOIN generate_series(1, s.points) AS place
+    WHERE s.tenant_no = $1
+) p
 """
 
 

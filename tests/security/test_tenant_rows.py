@@ -34,6 +34,10 @@ VALUES = {
     "timestamp with time zone": "now()",
     "date": "now()",
     "text[]": "'{}'",
+    "integer[]": "'{}'",
+    "bigint[]": "'{}'",
+    "real[]": "'{}'",
+    "double precision[]": "'{}'",
     "cidr[]": "'{}'",
 }
 

@@ -26,6 +26,7 @@ from services.gateway import credentials, headers
 _WHOLE: Final = Selection(EVERYTHING, selection.NOTHING, EVERYTHING, "")
 _TENANT: Final = re.compile(r"\btenant_no = (\$1|p_tenant_no)\b")
 _WORKSPACE: Final = re.compile(r"\bworkspace_id = (\$2|p_workspace_id)\b")
+_WORKSPACE_OF_WRITES: Final = re.compile(r"\bworkspace_id = (w\.workspace_id)\b")
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ BREACHES: Final = (
            (rewritten(_WORKSPACE),)),
     Breach("a workspace is not asked for in a read", "get_run", "elsewhere", function="run_details"),
     Breach("a workspace is not asked for in a write", "log_metric", "elsewhere",
-           function="log_metric"),
+           function="log_section", without=_WORKSPACE_OF_WRITES),
     Breach("neither policy nor predicate in the registry", "get_registered_model", "foreign",
            (rewritten(_TENANT),), policies=False),
     Breach("neither policy nor predicate in a read", "get_run", "foreign", policies=False,

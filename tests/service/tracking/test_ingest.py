@@ -202,8 +202,10 @@ async def rows_of(client: Client, run_id: str) -> int:
     tenant_no = client.tenant.number
     async with client.running.database.reading(tenant_no) as connection:
         count: int = await connection.fetchval(
-            "SELECT count(*) FROM metric_points p JOIN runs r USING (tenant_no, run_no)"
-            " WHERE p.tenant_no = $1 AND r.run_id = $2",
+            "SELECT (SELECT count(*) FROM metric_points p WHERE p.tenant_no = $1"
+            " AND p.run_no = r.run_no) + (SELECT coalesce(sum(s.points), 0)::int8"
+            " FROM metric_segments s WHERE s.tenant_no = $1 AND s.run_no = r.run_no)"
+            " FROM runs r WHERE r.tenant_no = $1 AND r.run_id = $2",
             tenant_no,
             uuid.UUID(run_id),
         )
