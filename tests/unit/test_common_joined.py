@@ -13,6 +13,9 @@ class Wire:
         self.pieces: list[bytes] = []
         self.closed = False
 
+    def is_closing(self) -> bool:
+        return self.closed
+
     def write(self, data: bytes) -> None:
         assert not self.closed
         self.pieces.append(data)
@@ -53,6 +56,15 @@ async def test_what_is_long_is_not_held() -> None:
     assert [sent[place : place + 3] for place in range(0, len(sent), size)] == [
         b"%03d" % number for number in range(100)
     ]
+
+
+async def test_what_was_held_for_a_client_that_has_gone_is_dropped() -> None:
+    wire = Wire()
+    transport = joined(wire)
+    transport.write(b"for nobody")
+    wire.close()
+    await asyncio.sleep(0)
+    assert wire.pieces == []
 
 
 async def test_all_is_sent_before_the_end() -> None:
