@@ -15,6 +15,7 @@ import pytest_asyncio
 from libs.embedded import Parts
 from libs.embedded.ports import HOST
 from tests.deployments import Deployment, deployed
+from tests.waiting import eventually
 
 CLIENTS = 8
 
@@ -118,6 +119,7 @@ async def test_asked_to_end_it_finishes_what_is_open_takes_nothing_new_and_ends_
     uri = made["run"]["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
     upload = await Upload.begin(deployment, f"{uri}/slow.bin")
     await upload.send(b"x" * 100_000)
+    await eventually(lambda: _at_work(deployment))
 
     os.kill(process.pid, signal.SIGTERM)
     await _refused(deployment)
@@ -134,6 +136,15 @@ async def test_asked_to_end_it_finishes_what_is_open_takes_nothing_new_and_ends_
     for line in said.splitlines():
         assert "Traceback" not in line
         assert '"level": "error"' not in line, json.dumps(line)
+
+
+async def _at_work(deployment: Deployment) -> bool:
+    """Whether the upload has come further than to the door."""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{deployment.url}/metrics") as answer,
+    ):
+        return 'maestro_http_requests_open{service="tracking"} 1.0' in await answer.text()
 
 
 async def _refused(deployment: Deployment) -> None:

@@ -74,7 +74,9 @@ async def rebuilt(stage: Stage, tenant: Tenant, live: Evidence) -> None:
     finally:
         await admin.close()
     assert (await gathered(env, tenant)).known_runs == {}
-    teller = replace(service("tracking"), subscriptions=(), workers=(), settings=None, opens=None)
+    teller = replace(
+        service("tracking"), subscriptions=(), workers=(), settings=None, opens=None, outdates=None
+    )
     async with running(teller, {**env, "MAESTRO_INSTANCE": "teller"}, {}) as (value, _):
         await republish(value)
 

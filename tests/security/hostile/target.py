@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -68,32 +69,33 @@ class Target:
 
         With `ends` our side of the connection is closed after the last piece.
         """
-        reader, writer = await asyncio.open_connection(HOST, self.deployment.port)
-        sending = asyncio.create_task(_send(writer, pieces, ends=ends))
-        try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                return _reply(await _all_of(reader))
-        finally:
-            sending.cancel()
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+        # A plain socket: a stream drops what has come as soon as it cannot send any more.
+        with socket.create_connection((HOST, self.deployment.port)) as line:
+            line.setblocking(False)
+            sending = asyncio.create_task(_send(line, pieces, ends=ends))
+            try:
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    return _reply(await _all_of(line))
+            finally:
+                sending.cancel()
+                await asyncio.wait([sending])
 
 
-async def _send(writer: asyncio.StreamWriter, pieces: Iterable[bytes], *, ends: bool) -> None:
+async def _send(line: socket.socket, pieces: Iterable[bytes], *, ends: bool) -> None:
+    loop = asyncio.get_running_loop()
     # An answer may come, and the connection end, before all is sent.
     with suppress(OSError):
         for piece in pieces:
-            writer.write(piece)
-            await writer.drain()
+            await loop.sock_sendall(line, piece)
         if ends:
-            writer.write_eof()
+            line.shutdown(socket.SHUT_WR)
 
 
-async def _all_of(reader: asyncio.StreamReader) -> bytes:
+async def _all_of(line: socket.socket) -> bytes:
+    loop = asyncio.get_running_loop()
     found = bytearray()
     with suppress(OSError):
-        while piece := await reader.read(65536):
+        while piece := await loop.sock_recv(line, 65536):
             found += piece
     return bytes(found)
 
