@@ -16,6 +16,8 @@ from libs.common.background import ended
 from libs.common.errors import Refusal, unavailable
 
 FLUSHES: Final = 2
+# So many writes wait before another flush begins beside the first: fewer gain more by going together.
+ENOUGH_FOR_ANOTHER: Final = 64
 MOST_WRITES: Final = 128
 # Points, params and tags, so that a flush takes some tens of milliseconds at most.
 MOST_ENTRIES: Final = 5_000
@@ -63,6 +65,7 @@ class GroupCommit(Generic[W, R]):
         self._waiting: OrderedDict[int, deque[_Waiting[W, R]]] = OrderedDict()
         self._entries: dict[int, int] = {}
         self._all_entries = 0
+        self._writes = 0
         self._working: set[asyncio.Task[None]] = set()
         # Tenants whose writes are flushed by themselves just now.
         self._apart: dict[int, asyncio.Task[None]] = {}
@@ -74,6 +77,7 @@ class GroupCommit(Generic[W, R]):
             raise unavailable("Too many writes wait for the database; try again.")
         self._entries[write.tenant_no] = of_tenant
         self._all_entries += write.entries
+        self._writes += 1
         mine: _Waiting[W, R] = _Waiting(write)
         self._waiting.setdefault(write.tenant_no, deque()).append(mine)
         self._begin()
@@ -87,7 +91,8 @@ class GroupCommit(Generic[W, R]):
             _fail(queue, unavailable("The service is stopping; try again."))
 
     def _begin(self) -> None:
-        if len(self._working) < FLUSHES:
+        enough = not self._working or self._writes >= ENOUGH_FOR_ANOTHER
+        if enough and len(self._working) < FLUSHES:
             task = _task(self._work())
             self._working.add(task)
             task.add_done_callback(self._working.discard)
@@ -120,6 +125,7 @@ class GroupCommit(Generic[W, R]):
         popped = queue.popleft()
         self._entries[tenant_no] -= popped.write.entries
         self._all_entries -= popped.write.entries
+        self._writes -= 1
         if queue:
             self._waiting.move_to_end(tenant_no)
         else:
