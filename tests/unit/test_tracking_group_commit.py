@@ -156,3 +156,16 @@ async def test_a_client_that_leaves_takes_nobody_with_it(ledger: Ledger) -> None
     ledger.open.set()
     assert await stays == "done stays"
     await committing.close()
+
+
+async def test_what_comes_as_the_last_flush_ends_is_flushed_too(ledger: Ledger) -> None:
+    ledger.open.set()
+    committing = GroupCommit(ledger.flush)
+    async with asyncio.timeout(20):
+        for number in range(50):
+            first = asyncio.create_task(committing.commit(Wish(1, f"a {number}")))
+            for _ in range(number % 8):
+                await asyncio.sleep(0)
+            assert await committing.commit(Wish(2, f"b {number}")) == f"done b {number}"
+            await first
+    await committing.close()

@@ -10,7 +10,7 @@ import contextvars
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from libs.common.background import ended
 from libs.common.errors import Refusal, unavailable
@@ -93,13 +93,15 @@ class GroupCommit(Generic[W, R]):
     def _begin(self) -> None:
         enough = not self._working or self._writes >= ENOUGH_FOR_ANOTHER
         if enough and len(self._working) < FLUSHES:
-            task = _task(self._work())
-            self._working.add(task)
-            task.add_done_callback(self._working.discard)
+            self._working.add(_task(self._work()))
 
     async def _work(self) -> None:
-        while taken := self._take():
-            await self._settle(taken)
+        try:
+            while taken := self._take():
+                await self._settle(taken)
+        finally:
+            # Here, not when the task is told to be done: what comes in between would wait for ever.
+            self._working.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _take(self) -> list[_Waiting[W, R]]:
         """The next writes, one of each tenant in turn; who may not come yet keeps its tenant's place."""
