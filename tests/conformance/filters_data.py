@@ -58,11 +58,15 @@ EXPERIMENTS: Final = 10
 
 @dataclass
 class Made:
-    """The ids that a server gave, in the order of making."""
+    """The ids that a server gave, in the order of making.
+
+    Under `turn` one logs datasets: of two that log the same at once, MLflow refuses one.
+    """
 
     experiments: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
     models: list[str] = field(default_factory=list)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 async def make(ask: Ask, seed: int) -> Made:
@@ -131,7 +135,8 @@ async def _run(ask: Ask, random: Random, made: Made, number: int) -> str:
     run_id: str = answer["run"]["info"]["run_id"]
     await _post(ask, "runs/log-batch", {"run_id": run_id, **_logged(random)})
     if random.random() < 0.4:
-        await _post(ask, "runs/log-inputs", {"run_id": run_id, "datasets": _datasets(random)})
+        async with made.turn:
+            await _post(ask, "runs/log-inputs", {"run_id": run_id, "datasets": _datasets(random)})
     if random.random() < 0.6:
         status = random.choice(("FINISHED", "FAILED", "KILLED", "SCHEDULED"))
         end = {"end_time": 2_000 + number % 7} if random.random() < 0.8 else {}
