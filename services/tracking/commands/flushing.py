@@ -133,36 +133,40 @@ async def flush_logged(running: Running, writes: Sequence[Logged]) -> list[Confl
             conflicts = await _stored(log(running.database, sections))
         finally:
             await changed(running, {(write.tenant_no, write.run) for write in writes})
-    answers: list[Conflict | None] = [None] * len(writes)
-    for conflict in conflicts:
-        for place in groups[conflict.section - 1][conflict.write - 1].places:
-            answers[place] = conflict
     _committed(running)
-    return answers
+    return _answers(len(writes), [[one.places for one in group] for group in groups], conflicts)
 
 
 async def flush_created(running: Running, writes: Sequence[Created]) -> list[Conflict | None]:
     """Make runs; why one was not made, None where it was."""
     topic = running.topic_of[RunCreated]
-    groups: dict[int, list[int]] = {}
+    places: dict[int, list[int]] = {}
     for place, write in enumerate(writes):
-        groups.setdefault(write.tenant_no, []).append(place)
+        places.setdefault(write.tenant_no, []).append(place)
+    groups = [places[tenant_no] for tenant_no in sorted(places)]
     sections = []
-    for tenant_no in sorted(groups):
-        first = writes[groups[tenant_no][0]]
+    for group in groups:
+        principal = writes[group[0]].principal
         section = CreatedSection(
-            tenant_no, UUID(first.principal.tenant), topic.name, topic.type_of(RunCreated)
+            principal.tenant_no, UUID(principal.tenant), topic.name, topic.type_of(RunCreated)
         )
-        for place in groups[tenant_no]:
+        for place in group:
             _add_created(section, writes[place])
         sections.append(section)
     with _flushing(running, [write.trace for write in writes]):
         conflicts = await _stored(create(running.database, sections))
-    answers: list[Conflict | None] = [None] * len(writes)
-    ordered = [groups[tenant_no] for tenant_no in sorted(groups)]
-    for conflict in conflicts:
-        answers[ordered[conflict.section - 1][conflict.write - 1]] = conflict
     _committed(running)
+    return _answers(len(writes), [[[place] for place in group] for group in groups], conflicts)
+
+
+def _answers(
+    count: int, places: Sequence[Sequence[Sequence[int]]], conflicts: Iterable[Conflict]
+) -> list[Conflict | None]:
+    """The conflicts at the places of the requests that they are of, by section and write."""
+    answers: list[Conflict | None] = [None] * count
+    for conflict in conflicts:
+        for place in places[conflict.section - 1][conflict.write - 1]:
+            answers[place] = conflict
     return answers
 
 
@@ -187,14 +191,14 @@ def _logged_section(running: Running, group: Iterable[_Merged]) -> LoggedSection
 
 
 def _add_points(section: LoggedSection, number: int, points: Sequence[Point]) -> None:
-    if any(point.model_id or point.dataset_name for point in points) and not section.point_models:
+    in_context = bool(section.point_models) or any(
+        point.model_id or point.dataset_name for point in points
+    )
+    if in_context and not section.point_models:
         before = len(section.point_keys)
         section.point_models += [""] * before
         section.point_names += [""] * before
         section.point_digests += [""] * before
-    in_context = bool(section.point_models) or any(
-        point.model_id or point.dataset_name for point in points
-    )
     for point in points:
         section.point_keys.append(point.key)
         section.point_values.append(point.value)

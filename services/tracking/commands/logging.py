@@ -31,7 +31,7 @@ Pairs = Sequence[tuple[str, str]]
 
 async def log_metric(running: Running, principal: Principal, run_id: str, point: Point) -> None:
     """Store one point."""
-    await _commit(running, principal, run_id, [point], {}, {})
+    await _log(running, _write(principal, run_id, [point], {}, {}))
 
 
 async def log_param(
@@ -39,7 +39,7 @@ async def log_param(
 ) -> None:
     """Store a param; the same value again is no error, another one is."""
     params = dict([limits.param(key, value)])
-    refused = await _committed(running, principal, run_id, [], params, {})
+    refused = await _committed(running, _write(principal, run_id, [], params, {}))
     if refused is not None and refused.why == "params-changed":
         raise param_changed(run_id, *refused.params[0])
     if refused is not None:
@@ -50,7 +50,8 @@ async def set_tag(
     running: Running, principal: Principal, run_id: str, key: str, value: str
 ) -> None:
     """Set a tag; the one that tells the run's name renames the run."""
-    await _log(running, principal, run_id, [], {}, dict([limits.tag(key, value)]))
+    tags = dict([limits.tag(key, value)])
+    await _log(running, _write(principal, run_id, [], {}, tags))
 
 
 async def log_batch(
@@ -68,77 +69,56 @@ async def log_batch(
     kept_tags = [limits.tag(key, value, f"tags[{i}].key") for i, (key, value) in enumerate(tags)]
     limits.check_batch(len(points), len(params), len(tags))
     limits.check_param_keys([key for key, _ in kept_params])
-    await _log(running, principal, run_id, points, dict(kept_params), dict(kept_tags))
+    write = _write(principal, run_id, points, dict(kept_params), dict(kept_tags))
+    await _log(running, write)
 
 
-async def _log(
-    running: Running,
+def _write(
     principal: Principal,
     run_id: str,
     points: Sequence[Point],
     params: dict[str, str],
     tags: dict[str, str],
-) -> None:
+) -> Logged:
     if not tags.get(RUN_NAME_TAG, "name"):
         # A run keeps its name when it is given an empty one.
         tags.pop(RUN_NAME_TAG)
-    if RUN_NAME_TAG in tags:
-        await _log_and_rename(running, principal, run_id, points, params, tags)
-    else:
-        await _commit(running, principal, run_id, points, params, tags)
+    return Logged(principal, run_id, run_uuid(run_id), points, params, tags, current_traceparent())
 
 
-async def _commit(
-    running: Running,
-    principal: Principal,
-    run_id: str,
-    points: Sequence[Point],
-    params: dict[str, str],
-    tags: dict[str, str],
-) -> None:
-    refused = await _committed(running, principal, run_id, points, params, tags)
+async def _log(running: Running, write: Logged) -> None:
+    if RUN_NAME_TAG in write.tags:
+        await _log_and_rename(running, write)
+        return
+    refused = await _committed(running, write)
     if refused is not None:
-        raise _refusal(run_id, refused)
+        raise _refusal(write.run_id, refused)
 
 
-async def _committed(
-    running: Running,
-    principal: Principal,
-    run_id: str,
-    points: Sequence[Point],
-    params: dict[str, str],
-    tags: dict[str, str],
-) -> Conflict | None:
+async def _committed(running: Running, write: Logged) -> Conflict | None:
     """Commit together with what others log just now; why it was refused, None when it is stored."""
-    write = Logged(principal, run_id, run_uuid(run_id), points, params, tags, current_traceparent())
     return await state_of(running).logged.commit(write)
 
 
-async def _log_and_rename(
-    running: Running,
-    principal: Principal,
-    run_id: str,
-    points: Sequence[Point],
-    params: dict[str, str],
-    tags: dict[str, str],
-) -> None:
+async def _log_and_rename(running: Running, write: Logged) -> None:
     """The rare batch that names the run: its fact needs the run's state, read in between."""
+    principal, run_id = write.principal, write.run_id
     async with unit_of_work(running, principal) as work:
         run = await run_to_change(work, principal, run_id)
         check_active(run)
         refused = await store.log_batch(
             work.connection,
-            *(principal.workspace_id, run_uuid(run_id), points, params, tags),
+            *(principal.workspace_id, write.run, write.points, write.params, write.tags),
             outbox_columns(running, [], principal),
         )
         if refused is not None:
             raise _refusal(run_id, refused)
-        renamed = run.changed(name=tags[RUN_NAME_TAG])
+        renamed = run.changed(name=write.tags[RUN_NAME_TAG])
         await save_run(work.connection, principal.tenant_no, renamed)
         work.record(run_changed(renamed))
-        if points:
-            work.record(metrics_logged(run_id, points))
-        work.record(details_logged(run_id, params=params, tags=tags))
+        if write.points:
+            work.record(metrics_logged(run_id, write.points))
+        work.record(details_logged(run_id, params=write.params, tags=write.tags))
 
 
 def _refusal(run_id: str, refused: Conflict | store.Outcome) -> Refusal:

@@ -144,8 +144,10 @@ BEGIN
     ) AS t (least, most);
 END $$;
 
--- As in 0010_group_commit.sql; points that come eight or more of a kind are packed at once.
-CREATE OR REPLACE FUNCTION store_points(
+-- Points of a tenant and the latest values they make, of group commit and of what comes by event.
+-- Those that come eight or more of a kind are packed at once; a point without a run is passed over,
+-- and the contexts may be NULL where there are none.
+CREATE FUNCTION store_points(
     p_tenant_no int4, p_runs int8[], p_key_nos int4[], p_steps int8[], p_times int8[],
     p_values float8[], p_contexts int4[]
 ) RETURNS void LANGUAGE plpgsql AS $$
