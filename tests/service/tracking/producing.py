@@ -23,6 +23,8 @@ from tests.waiting import eventually
 TYPE = "tracking.ingest.run-logged"
 DEAD = dead_letter_topic(INGEST.name, "tracking.ingest")
 PASSES = "/api/maestro/v1/ingest/passes"
+# A member of the group that another test has ended keeps its partitions for the 15 s of its session.
+SOON = 45
 
 
 @dataclass
@@ -113,7 +115,7 @@ class Producing:
             found = {each.headers.get("ce_id"): each for each in await letters(self.env, DEAD)}
             return [found[each] for each in wanted] if set(wanted) <= set(found) else None
 
-        found = await eventually(there, within=15, pause=0.1)
+        found = await eventually(there, within=SOON, pause=0.1)
         assert found is not None
         return found
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from libs.common.telemetry.metrics import exposition
 from tests.service.tracking.making import data_of, new_experiment, new_run
-from tests.service.tracking.producing import Producing, producing, series
+from tests.service.tracking.producing import SOON, Producing, producing, series
 from tests.serving import Client, new_tenant
 from tests.waiting import eventually
 
@@ -38,7 +38,7 @@ async def points_in(client: Client, run_id: str, key: str, count: int) -> list[A
         found = await history(client, run_id, key)
         return found if len(found) >= count else None
 
-    found = await eventually(there, within=15)
+    found = await eventually(there, within=SOON)
     return list(found or ())
 
 
@@ -76,7 +76,7 @@ async def test_a_producer_creates_its_run_and_ends_it(client: Client, producer: 
         run = (await client.get("runs/get", f"run_id={run_id}"))["run"]
         return run if run["info"]["status"] == "FINISHED" else None
 
-    run = await eventually(ended, within=15)
+    run = await eventually(ended, within=SOON)
     info = run["info"]
     assert (info["run_name"], info["start_time"], info["end_time"]) == ("by event", 5, 9)
     assert info["experiment_id"] == experiment
@@ -156,7 +156,7 @@ async def test_facts_are_told_as_over_http(client: Client, producer: Producing) 
         facts = await facts_of(client, run_id)
         return facts if any(fact.get("run", {}).get("status") == "FAILED" for fact in facts) else []
 
-    facts = await eventually(told, within=10)
+    facts = await eventually(told, within=SOON)
     created = [fact for fact in facts if fact.get("version") == 1 and "run" in fact]
     assert [fact["run"]["name"] for fact in created] == ["told"]
     assert sum(fact.get("points", 0) for fact in facts) == 5
@@ -194,7 +194,7 @@ async def test_the_lag_is_exported(client: Client, producer: Producing) -> None:
         names = ("maestro_messages_behind", "maestro_seconds_behind")
         return all(f'{name}{{group="tracking.ingest"}} 0.0' in text for name in names)
 
-    await eventually(caught_up, within=10)
+    await eventually(caught_up, within=SOON)
 
 
 async def rows_of(client: Client, run_id: str) -> int:

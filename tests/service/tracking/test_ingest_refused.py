@@ -19,7 +19,7 @@ from services.tracking.state import state_of
 from tests.service.common.letters import Letter, administrator
 from tests.service.tracking.making import data_of, new_experiment, new_run
 from tests.service.tracking.people import allow, person
-from tests.service.tracking.producing import DEAD, Producing, Sending, producing, series
+from tests.service.tracking.producing import DEAD, SOON, Producing, Sending, producing, series
 from tests.serving import Client, new_tenant
 from tests.waiting import eventually
 
@@ -44,7 +44,7 @@ async def judged(producer: Producing, client: Client, run_id: str, bad: Sending)
     after = await producer.message(client, run_id, metrics=[series("after", 1)])
     await producer.send(before, bad, after)
     (letter,) = await producer.buried(bad)
-    await eventually(lambda: stored(client, run_id, "after"), within=10)
+    await eventually(lambda: stored(client, run_id, "after"), within=SOON)
     assert await stored(client, run_id, "before")
     assert letter.value == bad.body
     return letter
@@ -278,7 +278,7 @@ async def test_a_letter_that_is_put_back_is_applied(
             await client.ask("GET", "/api/2.0/mlflow/runs/get", query=f"run_id={run_id}")
         ).status == 200
 
-    await eventually(there, within=10)
+    await eventually(there, within=SOON)
     # Its pass has ended meanwhile, which it had not when the message came first.
     passes = state_of(client.running).passes
     (granted, secret) = passes._known[early.headers["maestro-pass"]]
@@ -295,4 +295,4 @@ async def test_a_letter_that_is_put_back_is_applied(
     assert letter.reason == "it had ended when the message came"
     moved = await redrive(administrator(platform_environment), [DEAD])
     assert moved[DEAD] > 0
-    await eventually(lambda: stored(client, run_id, "early"), within=15)
+    await eventually(lambda: stored(client, run_id, "early"), within=SOON)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest_asyncio
 
 from tests.service.tracking.making import data_of, new_experiment, new_run
-from tests.service.tracking.producing import Producing, producing, series
+from tests.service.tracking.producing import SOON, Producing, producing, series
 from tests.serving import Client
 from tests.waiting import eventually
 
@@ -67,7 +67,7 @@ async def test_new_runs_are_within_the_quota_and_running_ones_go_on(
         return bool((await data_of(client, last))["metrics"])
 
     # The two runs may lie in partitions that are read at the same time.
-    await eventually(made, within=10)
+    await eventually(made, within=SOON)
     told = await blamed(producer, client, one_more, create=create)
     assert told.startswith("create: Quota of new runs: 500 of the 500")
     await producer.tell(client, run_id, create=create, tags={"goes": "on"})
@@ -75,7 +75,7 @@ async def test_new_runs_are_within_the_quota_and_running_ones_go_on(
     async def on() -> bool:
         return "goes" in {tag["key"] for tag in (await data_of(client, run_id))["tags"]}
 
-    await eventually(on, within=10)
+    await eventually(on, within=SOON)
 
 
 async def test_a_pass_is_of_one_workspace_and_ends_with_its_credential(

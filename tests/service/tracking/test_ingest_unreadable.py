@@ -11,7 +11,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from libs.common.contracts.ingest import INGEST
 from tests.service.common.letters import Letter, letters
 from tests.service.tracking.making import data_of, new_run
-from tests.service.tracking.producing import DEAD, Producing, producing, series
+from tests.service.tracking.producing import DEAD, SOON, Producing, producing, series
 from tests.serving import Client
 from tests.waiting import eventually
 
@@ -55,7 +55,7 @@ async def test_a_header_that_is_no_text(
         names = {metric["key"] for metric in (await data_of(client, run_id)).get("metrics", ())}
         return names == {f"{when} {number}" for when in ("before", "after") for number in range(3)}
 
-    await eventually(all_there, within=30, pause=0.1)
+    await eventually(all_there, within=SOON, pause=0.1)
 
     async def told() -> list[Letter]:
         found = await letters(producer.env, DEAD)
@@ -63,5 +63,5 @@ async def test_a_header_that_is_no_text(
             each for each in found if "no UTF-8" in each.headers["maestro_dead_reason"].decode()
         ]
 
-    (letter,) = await eventually(told, within=10, pause=0.1)
+    (letter,) = await eventually(told, within=SOON, pause=0.1)
     assert letter.headers["maestro_dead_from"].startswith(f"{INGEST.name}/".encode())
