@@ -122,8 +122,8 @@ class Relay:
         while not await connection.fetchval(
             "SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK_CLASS, self._service
         ):
-            self._woken.clear()
             if await self._wait(POLL_SECONDS):
+                self._woken.clear()  # at once: what wakes it from here on is passed on next
                 await connection.execute("SELECT pg_notify($1, '')", self._channel)
                 await asyncio.sleep(NOTIFY_SECONDS)
 
