@@ -1,4 +1,4 @@
-"""Every service and the gateway in one process, and the platform's one-off steps.
+"""Every service and the gateway, one beside another, and the platform's one-off steps.
 
 `python -m services` serves; `migrate` prepares schemas, topics and access; `republish` tells
 current states again; `redrive` puts dead letters back; `first-token` replaces a first token that has
@@ -8,6 +8,7 @@ expired.
 import argparse
 import os
 
+from libs.common.prefork import usual
 from libs.common.process import run
 from services import all_services
 from services.steps import migrate, redrive, republish, step_of_a_service
@@ -16,7 +17,7 @@ from services.steps import migrate, redrive, republish, step_of_a_service
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m services", description=__doc__)
     steps = parser.add_subparsers(dest="step", metavar="STEP")
-    steps.add_parser("serve", help="serve everything from this process (the default)")
+    steps.add_parser("serve", help="serve everything from here (the default)")
     steps.add_parser("migrate", help="bring schemas, topics, broker users and rules up to date")
     told = steps.add_parser("republish", help="tell the current state of a service's things again")
     told.add_argument("service", help="whose state: auth, tracking or registry")
@@ -39,7 +40,7 @@ def main() -> None:
     elif asked.step == "first-token":
         step_of_a_service(asked.step, all_services(), env)
     else:
-        run(all_services(), env)
+        run(all_services(), env, usual())
 
 
 if __name__ == "__main__":

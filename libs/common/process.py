@@ -10,13 +10,16 @@ from typing import Final
 
 import uvloop
 
+from libs.common import prefork
 from libs.common.database.guard import RoleRefused, SchemaBehind
 from libs.common.failpoints import FailpointsRefused
 from libs.common.http.remote import remotes
 from libs.common.http.types import ASGIApp
+from libs.common.prefork import ALONE, Replica
 from libs.common.runner import running, serve
 from libs.common.service import Running, Service
-from libs.common.settings import SettingsError
+from libs.common.settings import SettingsError, Shared, load
+from libs.common.telemetry.gathering import told
 from libs.common.telemetry.logs import open_logs
 
 DEFAULT_PORTS: Final[Mapping[str, int]] = {
@@ -31,19 +34,37 @@ COLLECTOR: Final = (10_000, 20, 50)
 _REFUSALS: Final = (SettingsError, RoleRefused, SchemaBehind, FailpointsRefused)
 
 
-def run(services: Sequence[Service], env: Mapping[str, str]) -> None:
-    """Run `services` in this process until SIGTERM; the last one answers HTTP.
+def run(services: Sequence[Service], env: Mapping[str, str], processes: int = 1) -> None:
+    """Run `services` until SIGTERM, in as many `processes` where MAESTRO_PROCESSES names no number.
 
-    Those that are not listed are reached at `<NAME>_URL`. Exits with 1 and one line on standard
-    error when a setting, a role or the schema forbids to serve.
+    The last service answers HTTP. Those that are not listed are reached at `<NAME>_URL`. Exits with
+    1 and one line on standard error when a setting, a role or the schema forbids to serve.
     """
     open_logs(level=env.get("MAESTRO_LOG_LEVEL", "INFO"))
     _take_files()
     try:
+        host, port = _address(services[-1].name, env)
+        count = load(Shared, "MAESTRO", env).processes or processes
+        if count == 1:
+            _live(services, env, ALONE)
+        else:
+            _spare_the_collector()
+            prefork.run(count, host, port, lambda replica: _live(services, env, replica))
+    except SettingsError as problem:
+        sys.exit(f"maestro: {problem}")
+
+
+def _live(services: Sequence[Service], env: Mapping[str, str], replica: Replica) -> None:
+    try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(services, env))
+            runner.run(_serve(services, env, replica))
     except _REFUSALS as problem:
         sys.exit(f"maestro: {problem}")
+
+
+def _address(front: str, env: Mapping[str, str]) -> tuple[str, int]:
+    host = env.get(f"{front}_host".upper(), "127.0.0.1")
+    return host, int(env.get(f"{front}_port".upper(), DEFAULT_PORTS[front]))
 
 
 def _take_files() -> None:
@@ -68,7 +89,7 @@ def _end(served: Iterable[Running]) -> None:
         value.ending.set()
 
 
-async def _serve(services: Sequence[Service], env: Mapping[str, str]) -> None:
+async def _serve(services: Sequence[Service], env: Mapping[str, str], replica: Replica) -> None:
     here = {service.name for service in services}
     urls = {
         name: env[f"{name}_url".upper()]
@@ -78,16 +99,19 @@ async def _serve(services: Sequence[Service], env: Mapping[str, str]) -> None:
     async with AsyncExitStack() as stack:
         apps: dict[str, ASGIApp] = dict(await stack.enter_async_context(remotes(urls)))
         served: list[Running] = []
+        await stack.enter_async_context(told(replica))
         for service in services:
-            value, app = await stack.enter_async_context(running(service, env, apps))
+            value, app = await stack.enter_async_context(running(service, env, apps, replica))
             apps[service.name] = app
             served.append(value)
         _spare_the_collector()
         front = services[-1].name
+        host, port = _address(front, env)
         await serve(
             apps[front],
-            host=env.get(f"{front}_host".upper(), "127.0.0.1"),
-            port=int(env.get(f"{front}_port".upper(), DEFAULT_PORTS[front])),
+            host=host,
+            port=port,
             drain_seconds=value.common.drain_seconds,
+            replica=replica,
             ending=lambda: _end(served),
         )

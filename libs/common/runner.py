@@ -31,6 +31,7 @@ from libs.common.events.relay import Relay
 from libs.common.http.calling import call
 from libs.common.http.heads import LimitedHeads
 from libs.common.http.types import ASGIApp
+from libs.common.prefork import ALONE, Replica
 from libs.common.principal import Verifier
 from libs.common.service import Running, Service
 from libs.common.settings import Common, SettingsError, Shared, load
@@ -47,7 +48,7 @@ def _nobody() -> None:
 
 @asynccontextmanager
 async def running(
-    service: Service, env: Mapping[str, str], peers: Mapping[str, ASGIApp]
+    service: Service, env: Mapping[str, str], peers: Mapping[str, ASGIApp], replica: Replica = ALONE
 ) -> AsyncIterator[tuple[Running, ASGIApp]]:
     """The service, running, and its ASGI app; stops its work and closes its links at the end.
 
@@ -74,6 +75,7 @@ async def running(
             topic_of={fact: topic for topic in service.publishes for fact in topic.facts.values()},
             authority=Authority(asks_auth(service.name, common.auth_client_secret, peers)),
             wake=_nobody,
+            replica=replica,
         )
         if service.asks is not None:
             value.authority = Authority(service.asks(value))
@@ -97,11 +99,21 @@ async def running(
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it begins to end, before it waits for what is under way."""
+    """A server that says when it listens, and when it begins to end, before it waits for what is
+    under way.
+    """
 
-    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, listens: Callable[[], None], ending: Callable[[], None]
+    ) -> None:
         super().__init__(config)
+        self._listens = listens
         self._ending = ending
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._listens()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say so; answers that would never end by themselves end now."""
@@ -115,12 +127,14 @@ async def serve(
     host: str,
     port: int,
     drain_seconds: float,
+    replica: Replica = ALONE,
     ending: Callable[[], None] = _nobody,
 ) -> None:
     """Answer HTTP until SIGTERM or SIGINT; open requests then get `drain_seconds` to end.
 
     `ending` is called first, for what would not end by itself.
     """
+    own = replica.listening(host, port)
     config = uvicorn.Config(
         app,
         host=host,
@@ -138,7 +152,7 @@ async def serve(
         backlog=4096,
     )
     with _signals_answered():
-        await _Server(config, ending).serve()
+        await _Server(config, replica.ready, ending).serve(None if own is None else [own])
 
 
 @contextmanager
@@ -195,6 +209,8 @@ def _jobs(value: Running, broker: Broker, producer: Producer) -> dict[str, Job]:
         value.wake = relay.wake
         jobs["relay"] = relay.run
     for subscription in service.subscriptions:
+        if subscription.in_group and not value.replica.first:
+            continue
         if subscription.kind == "work":
             jobs[subscription.name] = Work(value, subscription, broker, producer).run
         elif subscription.kind == "tail":

@@ -16,6 +16,7 @@ from libs.common.events.messages import Message, Unfit
 from libs.common.events.outbox import UnitOfWork
 from libs.common.filters.pages import page_key
 from libs.common.http.types import ASGIApp
+from libs.common.prefork import ALONE, Replica
 from libs.common.principal import Verifier
 from libs.common.settings import Common, Shared
 from libs.common.telemetry.tracing import Tracing
@@ -139,7 +140,8 @@ class Running:
 
     `settings` is the service's own settings value. `state` is what the service's `opens` context
     manager gave: clients and caches that live as long as the service. `tails` are the
-    subscriptions of that kind by name. `ending` is set when the process has been asked to end.
+    subscriptions of that kind by name. `replica` is which of the processes at one port this is.
+    `ending` is set when the process has been asked to end.
     """
 
     service: Service
@@ -153,6 +155,7 @@ class Running:
     topic_of: Mapping[type[msgspec.Struct], Topic]
     authority: Authority
     wake: Callable[[], None]
+    replica: Replica = ALONE
     state: Any = None
     ready: bool = False
     tails: dict[str, Tail] = field(default_factory=dict)

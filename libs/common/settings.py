@@ -35,12 +35,14 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     """What all services of one platform read alike, under the prefix `MAESTRO_`.
 
     `instance` names this process among its replicas and must stay the same over a restart: it is
-    the static member id of its Kafka consumers.
+    the static member id of its Kafka consumers. `processes` is how many of them share the port and
+    the work; 0 is one for each core, four at most, for `python -m services`, and one for a single service.
     """
 
     kafka_bootstrap: str
     redis_url: str = ""
     instance: str = ""
+    processes: int = 0
     kafka_replication: int = 1
     allowed_hosts: str = ""
     allowed_origins: str = ""

@@ -12,9 +12,11 @@ from libs.common.errors import Refusal, denied, invalid, unavailable
 from libs.common.http.manners import Limits as SurfaceLimits
 from libs.common.http.manners import Manners
 from libs.common.http.types import ASGIApp, Receive, Scope, Send, header
+from libs.common.prefork import Replica
 from libs.common.service import Running
-from libs.common.telemetry import metrics
+from libs.common.telemetry.gathering import gathered
 from libs.common.telemetry.logs import log_tenant
+from libs.common.telemetry.metrics import CONTENT_TYPE
 from libs.common.workspaces import check_name
 from services.gateway.addresses import Networks, client_address, inside, url_as_asked
 from services.gateway.credentials import Presented, of_session, presented
@@ -47,6 +49,7 @@ class Gateway:
     peers: Mapping[str, ASGIApp]
     settings: Settings
     metrics_networks: Networks
+    replica: Replica
     proxies: Networks
     files: Files
     sign_in: SignIn
@@ -169,7 +172,7 @@ class Gateway:
         if path == "/metrics":
             if not self._may_read_metrics(scope):
                 raise denied("/metrics is not for this address: see GATEWAY_METRICS_ALLOWED.")
-            return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+            return Response(await gathered(self.replica), media_type=CONTENT_TYPE)
         if path in sign_in.PATHS:
             scope["route_name"] = "sign-in"
             return await self.sign_in.answer(Request(scope, receive))
@@ -209,6 +212,7 @@ def api(running: Running) -> ASGIApp:
         peers=running.peers,
         settings=settings,
         metrics_networks=settings.metrics_networks(),
+        replica=running.replica,
         proxies=proxies,
         files=files_in(settings.ui_folder),
         sign_in=SignIn(

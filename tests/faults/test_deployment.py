@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -144,7 +145,10 @@ async def _at_work(deployment: Deployment) -> bool:
         aiohttp.ClientSession() as session,
         session.get(f"{deployment.url}/metrics") as answer,
     ):
-        return 'maestro_http_requests_open{service="tracking"} 1.0' in await answer.text()
+        page = await answer.text()
+    return bool(
+        re.search(r'^maestro_http_requests_open{[^}]*service="tracking"} 1.0$', page, re.MULTILINE)
+    )
 
 
 async def _refused(deployment: Deployment) -> None:

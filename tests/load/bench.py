@@ -53,6 +53,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", choices=list(OPERATIONS), default=list(OPERATIONS))
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--separate", action="store_true", help="a process for each service")
+    parser.add_argument("--processes", type=int, default=0, help="at the port; 0: as by default")
     parser.add_argument("--rate", type=float, default=1200.0, help="of the mixed load, 0 for none")
     parser.add_argument("--open", type=int, default=5000, help="connections kept open, 0 for none")
     parser.add_argument("--megabytes", type=int, default=256, help="of the artifact, 0 for none")
@@ -84,7 +85,14 @@ async def run(asked: argparse.Namespace, folder: Path) -> Findings:
     corpus = Corpus.of(asked.runs)
     async with AsyncExitStack() as stack:
         restarts = 0 if asked.quick else 1
-        stage = Stage(stack, folder, Progress(say), restarts=restarts, separate=asked.separate)
+        stage = Stage(
+            stack,
+            folder,
+            Progress(say),
+            restarts=restarts,
+            separate=asked.separate,
+            processes=asked.processes,
+        )
         found = Findings(command_words(), machine_words(), {})
         sides, before = await opened(stage, asked, corpus, found)
         rounds = Rounds(sides, corpus, stage.settled, say)

@@ -119,7 +119,9 @@ async def run(asked: argparse.Namespace, folder: Path) -> Endurance:
     """The platform under writes."""
     rate = asked.rate or published_rate(PERFORMANCE.read_text(encoding="utf-8"))
     async with AsyncExitStack() as stack:
-        stage = Stage(stack, folder, Progress(say), restarts=0, separate=asked.separate)
+        stage = Stage(
+            stack, folder, Progress(say), restarts=0, separate=asked.separate, processes=0
+        )
         side = await stage.ours()
         await open_site(side.site)
         return await endured(side, rate, SHARE * rate, asked.minutes)

@@ -30,7 +30,7 @@ CLIENTS: Final = Path(__file__).with_name("flood_clients.py")
 PLAN: Final = "free"
 TIMES: Final = 5
 _COUNTED: Final = re.compile(
-    r'maestro_gateway_limited_total\{outcome="(\w+)",tier="\w+"\} ([\d.]+)'
+    r'maestro_gateway_limited_total\{[^}]*outcome="(\w+)",tier="\w+"\} ([\d.]+)'
 )
 
 

@@ -118,7 +118,7 @@ async def run(asked: argparse.Namespace, folder: Path) -> Growth:
             f"this needs {needed / 1e9:.0f} GB in {folder.parent}: {free / 1e9:.0f} are free"
         )
     async with AsyncExitStack() as stack:
-        stage = Stage(stack, folder, Progress(say), restarts=0, separate=False)
+        stage = Stage(stack, folder, Progress(say), restarts=0, separate=False, processes=0)
         side = await stage.ours()
         await open_site(side.site)
         corpus = Corpus.of(2000)

@@ -50,12 +50,14 @@ class Stage:
         *,
         restarts: int,
         separate: bool,
+        processes: int,
     ) -> None:
         self._stack = stack
         self._folder = folder
         self._progress = progress
         self._restarts = restarts
         self._separate = separate
+        self._processes = processes
         self._parts: Parts | None = None
         self._settling: Settling | None = None
         # The parts are always the bench's own, wherever the user's shell points.
@@ -103,7 +105,11 @@ class Stage:
         began = time.monotonic()
         await self._open_parts(stack)
         assert self._parts is not None
-        given = {**self._parts.environment, "MAESTRO_LOG_LEVEL": "WARNING"}
+        given = {
+            **self._parts.environment,
+            "MAESTRO_LOG_LEVEL": "WARNING",
+            "MAESTRO_PROCESSES": str(self._processes),
+        }
         logs = self._parts.home.logs
         async with self._progress.step("Services"):
             deployment = await stack.enter_async_context(

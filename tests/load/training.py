@@ -85,7 +85,7 @@ async def run(asked: argparse.Namespace, folder: Path) -> list[Training]:
     """All sides in turn, each with both ways of logging."""
     found = []
     async with AsyncExitStack() as stack:
-        stage = Stage(stack, folder, Progress(say), restarts=0, separate=False)
+        stage = Stage(stack, folder, Progress(say), restarts=0, separate=False, processes=0)
         starting = {"maestro": stage.ours, "mlflow": stage.theirs, "fasttrackml": stage.fast}
         for name in [name for name in SIDES if name in asked.sides]:
             side = await starting[name]()

@@ -21,7 +21,8 @@ from libs.common.http.types import ASGIApp, Receive, Scope, Send, header
 from libs.common.http.wire import decode_body, decode_query, error_body
 from libs.common.principal import PRINCIPAL_HEADER
 from libs.common.service import Running
-from libs.common.telemetry import metrics
+from libs.common.telemetry.gathering import gathered
+from libs.common.telemetry.metrics import CONTENT_TYPE
 
 JSON_SECONDS: Final = 60.0
 _READ_AT_ONCE: Final = 256 * 1024
@@ -261,8 +262,8 @@ async def _ready(running: Running) -> Response:
     return PlainTextResponse("ready")
 
 
-async def _metrics(_: Running) -> Response:
-    return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+async def _metrics(running: Running) -> Response:
+    return Response(await gathered(running.replica), media_type=CONTENT_TYPE)
 
 
 _PROBES: Final = {"/health": _health, "/ready": _ready, "/metrics": _metrics}
