@@ -32,7 +32,7 @@ async def opens(running: Running) -> AsyncIterator[State]:
     exchange = Exchange(running.peers, running.common.auth_client_secret, UPSTREAMS)
     principals = Principals(exchange, SharedCache(store, UPSTREAMS), backoff=BackOff(store))
     shared = SharedWindows(store)
-    limits = Limits(shared, running.settings)
+    limits = Limits(shared, running.settings, processes=running.replica.count)
     try:
         await shared.open()
         yield State(principals, limits, Listeners(principals.passport))

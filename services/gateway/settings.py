@@ -20,8 +20,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     answers; what a client asked, with X-Forwarded-Proto of a trusted proxy, where it is empty.
     `upstream_seconds` is how long a service may be silent before the gateway answers for it.
     `platform_rps` is how many requests a second the whole platform serves, 0 for as many as it can;
-    tenants have the limits of their plans besides. `replicas` is how many gateways there are: each
-    decides about its share while Redis is away, and always about requests at the same time.
+    tenants have the limits of their plans besides. `replicas` is how many gateways there are: each, and
+    each of its processes, decides about its share while Redis is away, and always about requests at
+    the same time.
     `delay_seconds` is how long a running run's write over a limit waits before it is refused.
     `ui_folder` holds MLflow's built web pages (`mlflow/server/js/build` of its wheel), which are
     served at `/`; without it there are none.

@@ -29,10 +29,10 @@ from tests.unit.gateway_doubles import Clock
 from tests.unit.limit_doubles import holder, plan
 
 
-def limits(platform_rps: int = 0, **numbers: int) -> Limits:
-    """Limits of this process alone."""
+def limits(platform_rps: int = 0, processes: int = 1, **numbers: int) -> Limits:
+    """Limits of this process, which is one of so many."""
     tested = {"tested": plan(**numbers), "free": plan(principal_rps=1)}
-    return Limits(SharedWindows(None), Settings(platform_rps=platform_rps), tested)
+    return Limits(SharedWindows(None), Settings(platform_rps=platform_rps), tested, processes)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,15 @@ async def test_places_are_counted_and_given_back() -> None:
         await made.enter(made.needs(holder("user:2"), WRITE))
     made.leave(needs)
     await made.enter(needs)
+
+
+async def test_of_several_processes_each_has_its_share_of_the_places() -> None:
+    made = limits(concurrent=5, processes=2)
+    needs = made.needs(holder(), READ)
+    for _ in range(3):
+        await made.enter(needs)
+    with pytest.raises(Over, match="requests at the same time"):
+        await made.enter(needs)
 
 
 async def test_listeners_have_places_of_their_own() -> None:

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -221,6 +222,7 @@ def _netloc_of(origin: str) -> str:
         return ""
 
 
+@lru_cache(maxsize=1_000)
 def _host_of(header: bytes) -> str:
     try:
         return urlsplit(f"//{header.decode('latin-1')}").hostname or ""

@@ -80,6 +80,8 @@ def open_tracing(service: str, env: Mapping[str, str]) -> Tracing:
 
 def current_traceparent() -> str:
     """The `traceparent` of the active span, empty when there is none."""
+    if trace.get_current_span() is trace.INVALID_SPAN:  # sooner told than by injecting nothing
+        return ""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent", "")

@@ -33,11 +33,17 @@ class Limits:
     """What each request passes after its credential and before its service."""
 
     def __init__(
-        self, shared: SharedWindows, settings: Settings, plans: Mapping[str, Plan] = PLANS
+        self,
+        shared: SharedWindows,
+        settings: Settings,
+        plans: Mapping[str, Plan] = PLANS,
+        processes: int = 1,
     ) -> None:
-        self._book = Book(shared, settings.replicas)
+        # Each process of each gateway counts in its own memory.
+        replicas = settings.replicas * processes
+        self._book = Book(shared, replicas)
         self._directory = Directory(
-            self._book, plans, platform_rps=settings.platform_rps, replicas=settings.replicas
+            self._book, plans, platform_rps=settings.platform_rps, replicas=replicas
         )
         self._brake = Brake(self._book.clock)
         self._room = Room(self._admitted, self._book.clock, settings.delay_seconds)
