@@ -24,7 +24,7 @@ REPEATS = int(os.environ.get("FAULT_REPEATS", "3"))
 # How many tenants the clients are of, in equal parts.
 TENANTS = 4
 # At which passing of its point a process dies, at most: requests pass often, batches seldom.
-LATEST = {"write": 250, "relay": 15, "consumer": 15}
+LATEST = {"write": 250, "relay": 30, "consumer": 25}
 
 
 @pytest.mark.parametrize("point", MEANING)
