@@ -70,18 +70,22 @@ class ShortFiles:
 
 
 @contextmanager
-def small_file_system(folder: Path) -> Iterator[SmallDisk | None]:
-    """A small file system at `folder`; None where none may be mounted."""
+def small_file_system(folder: Path) -> Iterator[SmallDisk]:
+    """A small file system at `folder`; where none may be mounted, as `short_files`."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "small", str(folder)]
     mounted = False
     with suppress(OSError):
         mounted = subprocess.run(mount, check=False, capture_output=True).returncode == 0
+    if not mounted:
+        folder.rmdir()
+        with short_files(folder) as disk:
+            yield disk
+        return
     try:
-        yield SmallFileSystem(folder) if mounted else None
+        yield SmallFileSystem(folder)
     finally:
-        if mounted:
-            subprocess.run(["umount", "-l", str(folder)], check=True)
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @contextmanager

@@ -31,15 +31,9 @@ def disk(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SmallDisk]:
     """A disk that can be filled, of either kind."""
-    folder = tmp_path_factory.mktemp("small") / "disk"
-    if request.param == "no space":
-        with small_file_system(folder) as found:
-            if found is None:
-                pytest.skip("no file system may be mounted here")
-            yield found
-    else:
-        with short_files(folder) as found:
-            yield found
+    makes = small_file_system if request.param == "no space" else short_files
+    with makes(tmp_path_factory.mktemp("small") / "disk") as found:
+        yield found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
