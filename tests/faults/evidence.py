@@ -65,12 +65,12 @@ class Evidence:
         return gone
 
     def unexplained(self, oracle: Oracle) -> int:
-        """How many more writes are stored than were acknowledged or left without an answer."""
+        """How many more writes are stored than were acknowledged or left uncertain."""
         batches = [count for count, _ in self.points.values()]
         whole = sum(self.runs.values()) + len(batches) + len(self.experiments)
         # Default comes with the first run that is made in it; nobody asks for it.
         whole -= "0" in self.experiments
-        return max(0, whole - oracle.acknowledged - oracle.unanswered)
+        return max(0, whole - oracle.acknowledged - oracle.uncertain)
 
     def doubled(self) -> list[str]:
         """Points that are stored and facts that had an effect more than once."""

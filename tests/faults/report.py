@@ -52,7 +52,7 @@ def document(rows: list[Kills]) -> str:
             "tenants write runs, batches of points and experiments; it is started again, and at the end",
             "of a point's repeats all that was acknowledged is looked for: in tracking, in the",
             "registry's read model, and in the diary of a witness that notes every effect of every",
-            "fact. No more may be stored than was acknowledged or left without an answer. Made by",
+            "fact. No more may be stored than was acknowledged or left uncertain. Made by",
             "`FAULT_REPEATS=20 MAESTRO_WRITE_DOCS=1 make test ARGS=tests/faults/test_kills.py`.",
             "",
             *table(rows),

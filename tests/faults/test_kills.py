@@ -23,8 +23,8 @@ from tests.waiting import eventually
 REPEATS = int(os.environ.get("FAULT_REPEATS", "3"))
 # How many tenants the clients are of, in equal parts.
 TENANTS = 4
-# At which passing of its point a process dies, at most: requests pass often, batches seldom.
-LATEST = {"write": 250, "relay": 30, "consumer": 25}
+# At which passing of its point a process dies, at most: flushes pass often, batches seldom.
+LATEST = {"write": 120, "relay": 30, "consumer": 25}
 
 
 @pytest.mark.parametrize("point", MEANING)

@@ -40,9 +40,9 @@ class Oracle:
         return sum(self.runs.values()) + len(self.points) + len(self.experiments)
 
     @property
-    def unanswered(self) -> int:
-        """How many writes were asked for and never answered: each may be stored or not."""
-        return self.answers[0]
+    def uncertain(self) -> int:
+        """How many writes may be stored or not: never answered, or told to come again."""
+        return self.answers[0] + self.answers[503]
 
 
 class Writers:
@@ -53,12 +53,15 @@ class Writers:
         self._signer = signer
         self._numbers = itertools.count()
         self.open = asyncio.Event()
+        self.ending = False
 
     async def write(self, oracle: Oracle) -> None:
-        """Write for ever, whenever the service may be there."""
+        """Write until the end, whenever the service may be there."""
         async with aiohttp.ClientSession() as session:
             while True:
                 await self.open.wait()
+                if self.ending:
+                    return
                 try:
                     await self._round(session, oracle)
                 except (aiohttp.ClientError, OSError, TimeoutError):
@@ -130,6 +133,7 @@ async def writing(url: str, signer: Signer, *oracles: Oracle) -> AsyncIterator[W
     try:
         yield writers
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Each hears what becomes of its last write, or it would not be known.
+        writers.ending = True
+        writers.open.set()
+        await asyncio.gather(*tasks)
