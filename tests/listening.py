@@ -4,12 +4,16 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+from urllib.parse import urlsplit
 
 import uvicorn
 
 from libs.common.http.heads import LimitedHeads
 from libs.common.http.types import ASGIApp
 from tests.waiting import eventually
+
+_MIB: Final = 1024 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -55,3 +59,16 @@ async def listening(
     finally:
         server.should_exit = True
         await asyncio.gather(task, return_exceptions=True)
+
+
+def sent_and_read(url: str, head: bytes, mebibytes: int) -> bytes:
+    """Send a whole request and look for nothing before its end, as a simple client; its answer.
+
+    What comes is read until the server closes.
+    """
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as line:
+        line.sendall(head)
+        for _ in range(mebibytes):
+            line.sendall(bytes(_MIB))
+        return b"".join(iter(lambda: line.recv(_MIB), b""))

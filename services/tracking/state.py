@@ -20,6 +20,7 @@ from services.tracking.known import Known
 from services.tracking.live.hub import Hub
 from services.tracking.model.capabilities import Seal
 from services.tracking.model.passes import PassSeal
+from services.tracking.model.shares import Shares
 from services.tracking.model.usage import Receiving, Seen
 from services.tracking.settings import Settings
 from services.tracking.store.sections import Conflict
@@ -51,6 +52,8 @@ class State:
     live: Hub = field(default_factory=Hub)
     # Numbers of metric keys by tenant and key, which are for ever.
     key_numbers: dict[tuple[int, str], int] = field(default_factory=dict)
+    # Of what producers publish.
+    shares: Shares = field(default_factory=Shares)
 
 
 @asynccontextmanager

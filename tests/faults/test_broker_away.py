@@ -11,6 +11,9 @@ import pytest_asyncio
 
 from libs.common.bus.letters import dead_letter_topic
 from libs.embedded import Parts
+from tests.faults.conftest import Stage
+from tests.faults.evidence import settled
+from tests.faults.writers import Oracle, writing
 from tests.service.common.letters import letters
 from tests.service.common.pair import Pair, running_pair
 from tests.service.common.shelf import THINGS
@@ -18,6 +21,7 @@ from tests.waiting import eventually
 
 AWAY_SECONDS = float(os.environ.get("FAULT_SECONDS", "20"))
 WRITERS = 8
+TENANTS = 4
 PAUSE_SECONDS = 0.05
 SLOWEST_WRITE = 5.0
 
@@ -102,6 +106,35 @@ async def test_writes_go_on_while_kafka_is_stopped_and_their_facts_come_later(
         await more_written(shelves, 50)
     assert shelves.slowest < SLOWEST_WRITE
     await shelves.arrived(within=60)
+
+
+async def test_what_64_clients_are_told_is_stored_while_kafka_is_stopped(stage: Stage) -> None:
+    kafka, oracles = stage.parts.kafka, [Oracle() for _ in range(TENANTS)]
+    assert kafka is not None
+    started = await stage.nursery.start(stage.environment)
+    try:
+        async with writing(stage.url, stage.signer, *oracles) as writers:
+            writers.open.set()
+            await more_told(oracles, 100)
+            await kafka.stop()
+            await more_told(oracles, 1_000)
+            await kafka.start()
+            await more_told(oracles, 100)
+        for oracle in oracles:
+            assert (set(oracle.answers), oracle.unexpected) == ({200}, [])
+            evidence = await settled(stage.environment, oracle.tenant, within=60)
+            assert (evidence.lost(oracle), evidence.doubled()) == ([], [])
+            assert (evidence.out_of_order(), evidence.unexplained(oracle)) == ([], 0)
+    finally:
+        await started.end()
+        if kafka.pid is None:
+            await kafka.start()
+
+
+async def more_told(oracles: list[Oracle], count: int) -> None:
+    """Wait until so many more writes of all tenants were acknowledged."""
+    before = sum(oracle.acknowledged for oracle in oracles)
+    await eventually(lambda: sum(o.acknowledged for o in oracles) >= before + count, within=60)
 
 
 async def test_consumers_move_on_after_the_broker_was_killed_again_and_again(

@@ -21,34 +21,48 @@ from tests.signing import Tenant
 from tests.waiting import eventually
 
 REPEATS = int(os.environ.get("FAULT_REPEATS", "3"))
-# At which passing of its point a process dies, at most: requests pass often, batches seldom.
-LATEST = {"write": 250, "relay": 15, "consumer": 15}
+# How many tenants the clients are of, in equal parts.
+TENANTS = 4
+# At which passing of its point a process dies, at most: flushes pass often, batches seldom.
+LATEST = {"write": 120, "relay": 30, "consumer": 25}
 
 
 @pytest.mark.parametrize("point", MEANING)
 async def test_a_kill_loses_nothing_and_repeats_nothing(
     point: str, stage: Stage, kills: list[Kills]
 ) -> None:
-    oracle, chance = Oracle(), random.Random(f"{point} {REPEATS}")
-    async with writing(stage.url, stage.signer, oracle) as writers:
+    oracles, chance = [Oracle() for _ in range(TENANTS)], random.Random(f"{point} {REPEATS}")
+    async with writing(stage.url, stage.signer, *oracles) as writers:
         for _ in range(REPEATS):
             passing = chance.randint(1, LATEST[point.partition(".")[0]])
             await one_kill(stage, writers, f"{point}={passing}")
     begun = time.monotonic()
     survivor = await stage.nursery.start(stage.environment)
     try:
-        evidence = await settled(stage.environment, oracle.tenant, within=60)
-        seconds = time.monotonic() - begun
-        lost, doubled = evidence.lost(oracle), evidence.doubled()
-        kills.append(Kills(point, REPEATS, oracle.acknowledged, len(lost), len(doubled), seconds))
-        assert oracle.acknowledged > 0
-        assert oracle.unexpected == []
-        assert (lost, doubled, evidence.out_of_order()) == ([], [], [])
-        await rebuilt(stage, oracle.tenant, evidence)
+        found = [await settled(stage.environment, each.tenant, within=60) for each in oracles]
+        kills.append(counted(point, oracles, found, time.monotonic() - begun))
+        for oracle, evidence in zip(oracles, found, strict=True):
+            assert oracle.acknowledged > 0
+            assert oracle.unexpected == []
+            assert (evidence.lost(oracle), evidence.doubled()) == ([], [])
+            assert (evidence.out_of_order(), evidence.unexplained(oracle)) == ([], 0)
+        await rebuilt(stage, oracles[0].tenant, found[0])
         survivor.signal(signal.SIGTERM)
         assert await survivor.exit_code() == 0
     finally:
         await survivor.end()
+
+
+def counted(point: str, oracles: list[Oracle], found: list[Evidence], seconds: float) -> Kills:
+    """The row of the kill table: all tenants together."""
+    return Kills(
+        point,
+        REPEATS,
+        acknowledged=sum(oracle.acknowledged for oracle in oracles),
+        lost=sum(len(e.lost(oracle)) for oracle, e in zip(oracles, found, strict=True)),
+        doubled=sum(len(evidence.doubled()) for evidence in found),
+        seconds=seconds,
+    )
 
 
 async def one_kill(stage: Stage, writers: Writers, failpoint: str) -> None:

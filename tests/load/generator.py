@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from tests.load.answers import AnswerReader, Malformed
+from tests.load.connection import Connection
 from tests.load.tally import Tally
 
 # How long the last requests of a round may take before they count as broken.
@@ -46,74 +46,18 @@ class Span:
     most: float = 0.0
 
 
-class _Client(asyncio.Protocol):
-    """One connection; asks, waits, checks, counts, asks again."""
-
-    def __init__(self, load: "_Load") -> None:
-        self._load = load
-        self._reader = AnswerReader()
-        self._transport: asyncio.Transport | None = None
-        self._known: Any = None
-        self._asked_at = 0.0
-        self._waiting = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are such by what they do, not by their class.
-        self._transport = cast("asyncio.Transport", transport)
-        self._load.clients.add(self)
-        if self._load.over:
-            self._transport.close()
-        else:
-            self._ask()
-
-    def _ask(self) -> None:
-        assert self._transport is not None
-        request, self._known = self._load.workload.request()
-        self._waiting = True
-        self._asked_at = perf_counter()
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        assert self._transport is not None
-        try:
-            answer = self._reader.feed(data)
-        except Malformed as problem:
-            self._load.tally.example = self._load.tally.example or str(problem)
-            self._transport.abort()
-            return
-        if answer is None:
-            return
-        self._waiting = False
-        self._load.answered(answer.status, answer.body, self._known, self._asked_at)
-        if self._load.over or answer.closes:
-            self._transport.close()
-        else:
-            self._ask()
-
-    def connection_lost(self, _: Exception | None) -> None:
-        if self._waiting:
-            self._load.tally.broken += 1
-        self._load.clients.discard(self)
-        self._load.left()
-
-    def abandon(self) -> None:
-        """Hang up without waiting for the answer."""
-        assert self._transport is not None
-        self._transport.abort()
-
-
 class _Load:
     """All connections of a round and what they count together."""
 
     def __init__(
         self, place: tuple[str, int], workload: Workload, clients: int, refused: Refused
     ) -> None:
-        self.workload = workload
+        self._workload = workload
         self._refused = refused
         self.tally = Tally()
         self.over = False
         self.measuring = False
-        self.clients: set[_Client] = set()
+        self._clients: set[Connection] = set()
         self._place = place
         self._open = clients
         self._ended = asyncio.Event()
@@ -124,15 +68,27 @@ class _Load:
         loop = asyncio.get_running_loop()
         await asyncio.gather(
             *(
-                loop.create_connection(lambda: _Client(self), *self._place)
+                loop.create_connection(lambda: Connection(self), *self._place)
                 for _ in range(self._open)
             )
         )
 
-    def answered(self, status: int, body: bytes, known: Any, asked_at: float) -> None:
+    def opened(self, connection: Connection) -> None:
+        """There is one more."""
+        self._clients.add(connection)
+
+    def free(self, connection: Connection) -> None:
+        """Ask again, as long as the round lasts."""
+        if self.over:
+            connection.close()
+            return
+        request, known = self._workload.request()
+        connection.ask(request, known, perf_counter())
+
+    def answered(self, status: int, body: bytes, known: Any, since: float) -> None:
         """Judge and count one answer."""
         right = (
-            self.workload.right(known, body)
+            self._workload.right(known, body)
             if status == 200
             else self._refused(known, status, body)
         )
@@ -142,10 +98,16 @@ class _Load:
         self.tally.acknowledged += 1
         if self.measuring:
             self.tally.measured += 1
-            self.tally.latencies.append(perf_counter() - asked_at)
+            self.tally.latencies.append(perf_counter() - since)
 
-    def left(self) -> None:
-        """A connection has ended: replace it, or, when the round is over, see whether all have."""
+    def lost(self, connection: Connection, *, waiting: bool) -> None:
+        """It has ended, with a request under way or without: replace it while the round lasts."""
+        self.tally.broken += waiting
+        self._clients.discard(connection)
+        self._left()
+
+    def _left(self) -> None:
+        """One is fewer: replace it, or, when the round is over, see whether all have left."""
         if not self.over:
             opening = asyncio.get_running_loop().create_task(self._again())
             self._openings.add(opening)
@@ -159,12 +121,12 @@ class _Load:
         loop = asyncio.get_running_loop()
         while not self.over:
             try:
-                await loop.create_connection(lambda: _Client(self), *self._place)
+                await loop.create_connection(lambda: Connection(self), *self._place)
             except OSError:
                 await asyncio.sleep(0.05)
             else:
                 return
-        self.left()
+        self._left()
 
     async def end(self) -> None:
         """Let every client have its last answer; those that wait too long count as broken."""
@@ -172,7 +134,7 @@ class _Load:
         try:
             await asyncio.wait_for(self._ended.wait(), PATIENCE_SECONDS)
         except TimeoutError:
-            for client in list(self.clients):
+            for client in list(self._clients):
                 client.abandon()
             await self._ended.wait()
 

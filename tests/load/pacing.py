@@ -8,9 +8,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from tests.load.answers import AnswerReader, Malformed
+from tests.load.connection import Connection
 from tests.load.generator import PATIENCE_SECONDS, Workload
 from tests.load.tally import Tally
 
@@ -41,54 +41,6 @@ class Schedule:
         return self._given >= self.most
 
 
-class _Connection(asyncio.Protocol):
-    """One connection of the pool; tells when it has an answer and is free again."""
-
-    def __init__(self, pool: "Pool") -> None:
-        self._pool = pool
-        self._reader = AnswerReader()
-        self._transport: asyncio.Transport | None = None
-        self._known: Any = None
-        self._due = 0.0
-        self._waiting = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._pool.open.add(self)
-        self._pool.free(self)
-
-    def ask(self, request: bytes, known: Any, due: float) -> None:
-        """Send a request that was due then."""
-        assert self._transport is not None
-        self._known, self._due, self._waiting = known, due, True
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        assert self._transport is not None
-        try:
-            answer = self._reader.feed(data)
-        except Malformed as problem:
-            self._pool.tally.example = self._pool.tally.example or str(problem)
-            self._transport.abort()
-            return
-        if answer is None:
-            return
-        self._waiting = False
-        self._pool.answered(answer.status, answer.body, self._known, self._due)
-        if answer.closes:
-            self._transport.close()
-        else:
-            self._pool.free(self)
-
-    def connection_lost(self, _: Exception | None) -> None:
-        self._pool.lost(self, waiting=self._waiting)
-
-    def close(self) -> None:
-        """Hang up."""
-        assert self._transport is not None
-        self._transport.close()
-
-
 class Pool:
     """Connections that are used in turn, each for one request at a time, and what they count.
 
@@ -97,11 +49,11 @@ class Pool:
 
     def __init__(self, place: tuple[str, int], workload: Workload) -> None:
         self.tally = Tally()
-        self.open: set[_Connection] = set()
+        self.open: set[Connection] = set()
         self.closed = 0
         self._place = place
         self._workload = workload
-        self._idle: deque[_Connection] = deque()
+        self._idle: deque[Connection] = deque()
         self._late: deque[float] = deque()
         self._under_way = 0
         self._leaving = False
@@ -113,7 +65,7 @@ class Pool:
             some = min(number, _OPENED_AT_ONCE)
             await asyncio.gather(
                 *(
-                    loop.create_connection(lambda: _Connection(self), *self._place)
+                    loop.create_connection(lambda: Connection(self), *self._place)
                     for _ in range(some)
                 )
             )
@@ -155,7 +107,11 @@ class Pool:
         self._under_way += 1
         self._idle.popleft().ask(request, known, due)
 
-    def answered(self, status: int, body: bytes, known: Any, due: float) -> None:
+    def opened(self, connection: Connection) -> None:
+        """There is one more."""
+        self.open.add(connection)
+
+    def answered(self, status: int, body: bytes, known: Any, since: float) -> None:
         """Judge and count one answer."""
         self._under_way -= 1
         if status != 200 or not self._workload.right(known, body):
@@ -163,15 +119,15 @@ class Pool:
             return
         self.tally.acknowledged += 1
         self.tally.measured += 1
-        self.tally.latencies.append(perf_counter() - due)
+        self.tally.latencies.append(perf_counter() - since)
 
-    def free(self, connection: _Connection) -> None:
+    def free(self, connection: Connection) -> None:
         """It may be used again; what is late goes first."""
         self._idle.append(connection)
         if self._late:
             self._ask(self._late.popleft())
 
-    def lost(self, connection: _Connection, *, waiting: bool) -> None:
+    def lost(self, connection: Connection, *, waiting: bool) -> None:
         """It has ended, with a request under way or without."""
         self.open.discard(connection)
         if connection in self._idle:

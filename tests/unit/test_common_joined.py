@@ -27,8 +27,9 @@ class Wire:
         return f"the {name}"
 
 
-def joined(wire: Wire) -> JoinedWrites:
-    return JoinedWrites(cast("asyncio.Transport", wire), asyncio.get_running_loop())
+def joined(wire: Wire, *, lingers: bool = False) -> JoinedWrites:
+    loop = asyncio.get_running_loop()
+    return JoinedWrites(cast("asyncio.Transport", wire), loop, lambda: lingers)
 
 
 async def test_a_head_and_its_body_are_one_piece() -> None:
@@ -75,3 +76,15 @@ async def test_all_is_sent_before_the_end() -> None:
     assert (wire.pieces, wire.closed) == ([b"the last"], True)
     await asyncio.sleep(0)
     assert transport.get_extra_info("peername") == "the peername"
+
+
+async def test_one_that_lingers_counts_as_closing_and_is_closed_the_second_time() -> None:
+    wire = Wire()
+    transport = joined(wire, lingers=True)
+    transport.write(b"the last")
+    transport.close()
+    transport.write(b"too late")
+    await asyncio.sleep(0)
+    assert (wire.pieces, wire.closed, transport.is_closing()) == ([b"the last"], False, True)
+    transport.close()
+    assert wire.closed

@@ -9,6 +9,7 @@ import pytest
 from libs.common.errors import Refusal, unavailable
 from services.tracking.commands import group_commit
 from services.tracking.commands.group_commit import GroupCommit, LockedOut
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,14 @@ class Ledger:
     open: asyncio.Event = field(default_factory=asyncio.Event)
     away: bool = False
     locked_tenant: int | None = None
+    slow_tenant: int | None = None
+    slow: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def flush(self, wishes: Sequence[Wish]) -> list[str]:
         self.flushes.append([wish.name for wish in wishes])
         await self.open.wait()
+        if {wish.tenant_no for wish in wishes} == {self.slow_tenant}:
+            await self.slow.wait()
         if self.away:
             raise unavailable("away")
         if self.locked_tenant in {wish.tenant_no for wish in wishes}:
@@ -115,6 +120,41 @@ async def test_a_tenant_whose_writes_wait_for_a_lock_holds_up_nobody(ledger: Led
             assert answer.status == 503
         else:
             assert answer == f"done {wish.name}"
+
+
+async def test_a_flush_that_takes_long_keeps_its_own_tenant_alone(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "APART_SECONDS", 0.02)
+    ledger.slow_tenant = 7
+    ledger.open.set()
+    committing = GroupCommit(ledger.flush)
+    slow = [asyncio.create_task(committing.commit(Wish(7, "s0")))]
+    await eventually(lambda: ledger.flushes)
+    for number in range(1, 20):
+        slow.append(asyncio.create_task(committing.commit(Wish(7, f"s{number}"))))
+        async with asyncio.timeout(5):
+            assert await committing.commit(Wish(number + 10, f"w{number}")) == f"done w{number}"
+    assert not [task for task in slow if task.done()]
+    # What came meanwhile waits for the first.
+    ledger.slow.set()
+    assert await asyncio.gather(*slow) == [f"done s{number}" for number in range(20)]
+    await committing.close()
+
+
+async def test_a_flush_that_takes_long_ends_with_the_service(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "APART_SECONDS", 0.02)
+    ledger.slow_tenant = 7
+    ledger.open.set()
+    committing = GroupCommit(ledger.flush)
+    slow = [asyncio.create_task(committing.commit(Wish(7, f"s{number}"))) for number in range(3)]
+    await eventually(lambda: ledger.flushes)
+    assert await committing.commit(Wish(8, "other")) == "done other"
+    await committing.close()
+    answers = await asyncio.gather(*slow, return_exceptions=True)
+    assert all(isinstance(answer, Refusal) and answer.status == 503 for answer in answers)
 
 
 async def test_what_must_stand_alone_waits_for_the_next_flush(ledger: Ledger) -> None:

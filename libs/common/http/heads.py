@@ -10,6 +10,7 @@ from typing import Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from libs.common.http.joined import JoinedWrites
+from libs.common.http.lingering import Lingering
 
 HEAD_SECONDS: Final = 20.0
 HEAD_BYTES: Final = 64 * 1024
@@ -30,7 +31,8 @@ class LimitedHeads(HttpToolsProtocol):
     The time begins with the connection, later with a head's first byte, and counts only while
     no answer is under way: what comes then waits for us. Between requests uvicorn's own limit of
     idle connections holds. What comes during a body and is none of it (trailers, frames of chunks)
-    is bounded as a head is.
+    is bounded as a head is. A connection that is closed after an answer while its client may still
+    be sending lingers.
     """
 
     head_seconds = HEAD_SECONDS
@@ -41,20 +43,27 @@ class LimitedHeads(HttpToolsProtocol):
     _in_body = False
     _message_ended = False
     _refused = False
+    _gave_up = False  # the parser did, and an answer says so
+    _lingering: Lingering | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: its first head is awaited."""
-        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]
+        line = JoinedWrites(transport, self.loop, self._lingers)
+        super().connection_made(line)  # type: ignore[arg-type]
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, and its timer with it."""
         self._head_came()
+        if self._lingering is not None:
+            self._lingering.end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Let uvicorn read, then look at what is still unfinished."""
         if self._refused:
+            if self._lingering is not None:
+                self._lingering.dropped(len(data))
             return
         self._outside += len(data)
         self._message_ended = False
@@ -104,6 +113,7 @@ class LimitedHeads(HttpToolsProtocol):
         if not self._in_body and self._outside > self.head_bytes:
             self._refuse()
         else:
+            self._gave_up = not self._answering()
             super().send_400_response(msg)
 
     def _size(self) -> int:
@@ -140,8 +150,20 @@ class LimitedHeads(HttpToolsProtocol):
         elif self._answering():
             self.cycle.keep_alive = False
         else:
+            self._gave_up = True
             self.transport.write(_answer(self.head_bytes))
             self.transport.close()
+
+    def _lingers(self) -> bool:
+        """Linger where the connection's last answer is out and not all was read of its request."""
+        last = self._in_body and self.cycle.response_complete and not self.cycle.keep_alive
+        if not last and not self._gave_up:
+            return False
+        self._refused = True
+        self._head_came()
+        self._lingering = Lingering(self.transport, self.loop, self.transport.close)
+        self.flow.resume_reading()
+        return True
 
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete

@@ -1,12 +1,19 @@
 """An object store as artifacts use it: streamed in, streamed out, removed."""
 
+import errno
+import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import obstore
-from obstore.exceptions import BaseError, PreconditionError
+from obstore.exceptions import (
+    BaseError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from libs.common.errors import Refusal, invalid, unavailable
@@ -19,6 +26,13 @@ if TYPE_CHECKING:
 MIB: Final = 1024 * 1024
 MOST_PARTS: Final = 9_000  # S3 takes 10,000
 PARTS_IN_FLIGHT: Final = 4
+# What a disk says when there is no room, a quota is used up, or a file may not be so large.
+_FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# obstore tells what the disk or the server said in its text alone.
+_FULL: Final = re.compile(
+    rf"\(os error ({'|'.join(map(str, _FULL_DISK))})\)"
+    r"|status code: 507|<Code>(XMinioStorageFull|QuotaExceeded)</Code>"
+)
 _log = logger(__name__)
 
 
@@ -159,9 +173,28 @@ class Objects:
 
 
 def store_away(problem: BaseException) -> Refusal:
-    """The refusal for a store that does not answer or does not let us in; the log says why."""
+    """The refusal for a store that is full, does not let us in or does not answer; the log says why."""
+    if (isinstance(problem, OSError) and problem.errno in _FULL_DISK) or _FULL.search(str(problem)):
+        _log.error("artifact_store_full", error=str(problem)[:500])
+        return _store_full()
     _log.error("artifact_store_failed", error=str(problem)[:500])
+    if isinstance(problem, PermissionDeniedError | UnauthenticatedError):
+        return unavailable(
+            "The artifact store refuses the platform: its operator has to look at the store's"
+            " credentials and policies."
+        )
     return unavailable("The artifact store is away; try again.")
+
+
+def _store_full() -> Refusal:
+    # No 503: clients would send the same bytes again and again, and nobody would see why.
+    return Refusal(
+        "RESOURCE_EXHAUSTED",
+        "The artifact store has no room left: nothing of this file was stored. Metrics, params and"
+        " tags are still taken. Ask the platform's operator to make room: a larger disk or bucket,"
+        " or artifacts and deleted runs removed for good.",
+        status=507,
+    )
 
 
 async def _counted(chunks: AsyncIterator[bytes], length: int | None) -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ import contextvars
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 from libs.common.background import ended
@@ -18,6 +19,8 @@ from libs.common.errors import Refusal, unavailable
 FLUSHES: Final = 2
 # So many writes wait before another flush begins beside the first: fewer gain more by going together.
 ENOUGH_FOR_ANOTHER: Final = 64
+# After so long a flush of one tenant waits for a lock, or has more to do than others should wait for.
+APART_SECONDS: Final = 0.25
 MOST_WRITES: Final = 128
 # Points, params and tags, so that a flush takes some tens of milliseconds at most.
 MOST_ENTRIES: Final = 5_000
@@ -55,8 +58,8 @@ class GroupCommit(Generic[W, R]):
     """Gathers writes and hands them to `flush`, which answers each when all are committed.
 
     `flush` raises where nothing was stored. LockedOut: each tenant's writes are flushed by
-    themselves, and those of the tenant that waits hold up nobody. A 503 (the database is away) is
-    everybody's. Any other failure is searched for by halves, and answered to the write that causes
+    themselves, and those of the tenant that waits hold up nobody. Nor does a flush of one tenant
+    that takes long: others' writes go on beside it. A 503 (the database is away) is everybody's. Any other failure is searched for by halves, and answered to the write that causes
     it alone.
     """
 
@@ -68,10 +71,13 @@ class GroupCommit(Generic[W, R]):
         self._writes = 0
         self._working: set[asyncio.Task[None]] = set()
         # Tenants whose writes are flushed by themselves just now.
-        self._apart: dict[int, asyncio.Task[None]] = {}
+        self._apart: dict[int, set[asyncio.Task[None]]] = {}
+        self._ending = False
 
     async def commit(self, write: W) -> R:
         """What `flush` answers to this write; a refusal 503 where too much waits already."""
+        if self._ending:
+            raise _stopping()
         of_tenant = self._entries.get(write.tenant_no, 0) + write.entries
         if of_tenant > MOST_WAITING_OF_A_TENANT or self._all_entries > MOST_WAITING:
             raise unavailable("Too many writes wait for the database; try again.")
@@ -85,23 +91,56 @@ class GroupCommit(Generic[W, R]):
 
     async def close(self) -> None:
         """End what is under way; who waits is refused with 503."""
-        await ended([*self._working, *self._apart.values()])
+        self._ending = True
+        await ended([*self._working, *chain.from_iterable(self._apart.values())])
         while self._waiting:
             _, queue = self._waiting.popitem()
-            _fail(queue, unavailable("The service is stopping; try again."))
+            _fail(queue, _stopping())
 
     def _begin(self) -> None:
+        if self._ending:
+            return
         enough = not self._working or self._writes >= ENOUGH_FOR_ANOTHER
         if enough and len(self._working) < FLUSHES:
             self._working.add(_task(self._work()))
 
     async def _work(self) -> None:
+        me = cast("asyncio.Task[None]", asyncio.current_task())
         try:
-            while taken := self._take():
-                await self._settle(taken)
+            # Where a flush took long somebody else has its place now.
+            while me in self._working and (taken := self._take()):
+                tenants = {waiting.write.tenant_no for waiting in taken}
+                if len(tenants) > 1:
+                    await self._settle(taken)
+                else:
+                    await self._settle_of_one(me, tenants.pop(), taken)
         finally:
             # Here, not when the task is told to be done: what comes in between would wait for ever.
-            self._working.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            self._working.discard(me)
+
+    async def _settle_of_one(
+        self, me: "asyncio.Task[None]", tenant_no: int, taken: list[_Waiting[W, R]]
+    ) -> None:
+        """Flush what is of one tenant; where that takes long, it keeps its own tenant alone."""
+        timer = asyncio.get_running_loop().call_later(APART_SECONDS, self._set_apart, me, tenant_no)
+        try:
+            await self._settle(taken)
+        finally:
+            timer.cancel()
+            if me in self._apart.get(tenant_no, ()):
+                self._back(me, tenant_no)
+
+    def _set_apart(self, task: "asyncio.Task[None]", tenant_no: int) -> None:
+        self._working.discard(task)
+        self._apart.setdefault(tenant_no, set()).add(task)
+        self._begin()
+
+    def _back(self, task: "asyncio.Task[None]", tenant_no: int) -> None:
+        """It no longer keeps its tenant's writes."""
+        self._apart[tenant_no].discard(task)
+        if not self._apart[tenant_no]:
+            del self._apart[tenant_no]
+        self._begin()
 
     def _take(self) -> list[_Waiting[W, R]]:
         """The next writes, one of each tenant in turn; who may not come yet keeps its tenant's place."""
@@ -139,7 +178,7 @@ class GroupCommit(Generic[W, R]):
         try:
             answers = await self._flush([waiting.write for waiting in taken])
         except asyncio.CancelledError:
-            _fail(taken, unavailable("The service is stopping; try again."))
+            _fail(taken, _stopping())
             raise
         except LockedOut:
             self._take_apart(taken)
@@ -163,28 +202,29 @@ class GroupCommit(Generic[W, R]):
             _fail(taken, unavailable("Something holds what this writes; try again."))
             return
         for tenant_no, its in tenants.items():
-            before = self._apart.get(tenant_no)
-            task = _task(self._settle_apart(tenant_no, its, before))
-            self._apart[tenant_no] = task
+            before = self._apart.setdefault(tenant_no, set())
+            before.add(_task(self._settle_apart(tenant_no, its, set(before))))
 
     async def _settle_apart(
-        self, tenant_no: int, its: list[_Waiting[W, R]], before: "asyncio.Task[None] | None"
+        self, tenant_no: int, its: list[_Waiting[W, R]], before: "set[asyncio.Task[None]]"
     ) -> None:
         try:
-            if before is not None:
-                await asyncio.wait([before])
+            if before:
+                await asyncio.wait(before)
             await self._settle(its)
         finally:
             # Where this was cancelled before its turn, they wait still.
-            _fail(its, unavailable("The service is stopping; try again."))
-            if self._apart.get(tenant_no) is asyncio.current_task():
-                del self._apart[tenant_no]
-            self._begin()
+            _fail(its, _stopping())
+            self._back(cast("asyncio.Task[None]", asyncio.current_task()), tenant_no)
 
 
 def _task(work: Any) -> "asyncio.Task[None]":
     # A flush is nobody's request: it takes over neither span nor tenant of who came first.
     return asyncio.create_task(work, context=contextvars.Context())
+
+
+def _stopping() -> Refusal:
+    return unavailable("The service is stopping; try again.")
 
 
 def _fail(waiting: Iterable[_Waiting[Any, Any]], problem: BaseException) -> None:

@@ -16,6 +16,7 @@ from libs.common.events.messages import Message, Unfit
 from libs.common.failpoints import reach
 from libs.common.principal import Principal
 from libs.common.service import Running
+from libs.common.telemetry.logs import logger
 from services.tracking.cache import changed
 from services.tracking.commands.experiments import ensure_default
 from services.tracking.commands.ingest_sections import Sections, store_section
@@ -40,6 +41,7 @@ _MOST_KEYS: Final = 200_000
 # millisecond.
 _TURN: Final = 8
 _AWAY: Final = STATUS["TEMPORARILY_UNAVAILABLE"]
+_log = logger(__name__)
 Given = dict[int, Opened]
 Principals = Mapping[Pass, Principal]
 
@@ -55,11 +57,22 @@ async def ingest(running: Running, messages: Sequence[Message]) -> list[Unfit | 
     await _check_models(running, given, principals, unfit)
     with running.tracing.span("tracking.ingest batch"):
         await _apply(running, given, principals, unfit)
+    _tell_shares(running, messages, given)
     seal = state_of(running).passes
     return [
         _stamped(seal, message, unfit[place]) if place in unfit else None
         for place, message in enumerate(messages)
     ]
+
+
+def _tell_shares(running: Running, messages: Sequence[Message], given: Given) -> None:
+    """Log whose messages they are, where the topic is read late."""
+    shares = state_of(running).shares
+    for place, one in given.items():
+        shares.add(one.granted.tenant, len(messages[place].value))
+    behind = shares.told(min(message.arrived for message in messages))
+    if behind is not None:
+        _log.warning("ingest_behind", seconds=behind.seconds, percent_of_tenants=behind.percent)
 
 
 def _stamped(seal: PassSeal, message: Message, unfit: Unfit) -> Unfit:

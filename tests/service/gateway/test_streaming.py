@@ -1,5 +1,6 @@
 """Over real sockets: large bodies stream both ways at constant memory, paths and bytes untouched."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,6 +13,8 @@ from yarl import URL
 
 from libs.common.http.remote import remotes
 from libs.common.http.types import Receive, Scope, Send
+from tests.listening import listening as really_listening
+from tests.listening import sent_and_read
 from tests.service.auth.installation import Auth
 from tests.service.gateway.front import Front, listening, opened
 
@@ -100,6 +103,39 @@ async def test_an_upload_streams(front: Front, remote: bool) -> None:
     assert store.digest.digest() == hashlib.sha256(MEGABYTE * SIZE).digest()
     assert store.ahead < AHEAD
     assert store.memory - before < 2 * AHEAD
+
+
+async def full(_: Scope, __: Receive, send: Send) -> None:
+    """A service that refuses a body before it reads it."""
+    headers = [(b"content-length", b"4"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.body", "body": b"full"})
+
+
+@pytest.mark.parametrize("refused", ["at the door", "by a service", "by one behind a socket"])
+async def test_who_sends_all_of_a_refused_upload_reads_the_answer(
+    front: Front, refused: str
+) -> None:
+    token = front.auth.first_token if refused != "at the door" else f"mst_{'0' * 43}"
+    head = (
+        f"PUT {ARTIFACT} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Authorization: Bearer {token}\r\nContent-Length: {64 * 2**20}\r\n\r\n"
+    ).encode()
+    async with AsyncExitStack() as stack:
+        front.peers["tracking"] = full
+        if refused == "by one behind a socket":
+            url = await stack.enter_async_context(really_listening(full))
+            found = await stack.enter_async_context(remotes({"tracking": url}))
+            front.peers["tracking"] = found["tracking"]
+        door = await stack.enter_async_context(really_listening(front.app))
+        for _ in range(20):
+            answer = await asyncio.to_thread(sent_and_read, door, head, 64)
+            if refused == "at the door":
+                assert answer.startswith(b"HTTP/1.1 401 ")
+                assert b"UNAUTHENTICATED" in answer
+            else:
+                assert answer.startswith(b"HTTP/1.1 413 ")
+                assert b"full" in answer
 
 
 @pytest.mark.parametrize("remote", [False, True], ids=["one process", "separate"])

@@ -2,18 +2,16 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from urllib.parse import parse_qs, urlsplit, urlunsplit
-from uuid import uuid4
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
-import asyncpg
 import msgspec
 import pytest
 import pytest_asyncio
 
 from services.tracking.commands.contents import Freed, free_contents
 from services.tracking.service import SERVICE
-from tests.databases import drop_database
+from tests.databases import own_database
 from tests.listening import listening
 from tests.object_servers import S3
 from tests.service.tracking.owners import new_run, of_run, stored
@@ -30,19 +28,11 @@ LARGE = 20 * MIB + 7
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def on_bucket(platform_environment: Mapping[str, str], s3: S3) -> AsyncIterator[Client]:
     """The service on the bucket, with a database that no other store's sweep sees."""
-    name = f"buckets_{uuid4().hex}"
-    own = {**platform_environment, **s3.settings}
-    for variable, url in platform_environment.items():
-        if variable.endswith(("DATABASE_URL", "POSTGRES_URL")):
-            own[variable] = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-    admin = await asyncpg.connect(platform_environment["MAESTRO_POSTGRES_URL"])
-    try:
-        await admin.execute(f'CREATE DATABASE "{name}"')
-        async with served(SERVICE, own) as client:
-            yield client
-        await drop_database(admin, name)
-    finally:
-        await admin.close()
+    async with (
+        own_database(platform_environment) as own,
+        served(SERVICE, {**own, **s3.settings}) as client,
+    ):
+        yield client
 
 
 @pytest.fixture

@@ -1,12 +1,20 @@
 """What a tenant's standing does to its events: suspended, at the end of its quota, in a workspace."""
 
+import time
 import uuid
 from collections.abc import AsyncIterator
 from datetime import datetime
+from itertools import count
 from typing import Any
 
+import pytest
 import pytest_asyncio
+import structlog
 
+from libs.common.events.messages import Message
+from services.tracking.commands.ingestion import ingest
+from services.tracking.model.shares import Shares
+from services.tracking.state import state_of
 from tests.service.tracking.making import data_of, new_experiment, new_run
 from tests.service.tracking.producing import SOON, Producing, producing, series
 from tests.serving import Client
@@ -93,3 +101,25 @@ async def test_a_pass_is_of_one_workspace_and_ends_with_its_credential(
     elsewhere.claims["cex"] = ends
     given = await producer.pass_of(elsewhere)
     assert datetime.fromisoformat(given["expires_at"]).timestamp() == ends
+
+
+async def test_whose_messages_they_are_is_logged_where_they_are_read_late(
+    client: Client, producer: Producing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await new_run(client)
+    minutes = count(0.0, 60.0)
+    monkeypatch.setattr(state_of(client.running), "shares", Shares(lambda: next(minutes)))
+    late = int(time.time() - 40) * 1000
+    for arrived in (late, int(time.time()) * 1000):
+        sent = await producer.message(client, run_id, metrics=[series("m", 3)])
+        headers = dict(sent.headers)
+        with structlog.testing.capture_logs() as logs:
+            assert await ingest(
+                client.running, [Message(sent.key, sent.body, headers, arrived)]
+            ) == [None]
+        told = [line for line in logs if line["event"] == "ingest_behind"]
+        if arrived == late:
+            assert told[0]["percent_of_tenants"] == {client.tenant.id: 100}
+            assert 39 <= told[0]["seconds"] <= 60
+        else:
+            assert told == []
