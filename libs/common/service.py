@@ -89,9 +89,12 @@ class Tail(Protocol):
         """Where the messages of a key are; only once it has begun."""
 
     async def read_back(
-        self, spans: Mapping[Place, tuple[int, int]], wants: Callable[[bytes], bool]
-    ) -> list[tuple[Place, int, Event]] | None:
-        """What was said before, by place and offset; None where that is not there any more."""
+        self,
+        spans: Mapping[Place, tuple[int, int]],
+        wants: Callable[[bytes], bool],
+        hears: Callable[[Place, int, Event], bool],
+    ) -> bool:
+        """Give what was said before to `hears`; False where that is not there any more, or too much."""
 
 
 @dataclass(frozen=True, slots=True)

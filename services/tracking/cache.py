@@ -1,16 +1,13 @@
 """Where commits and reads meet what is kept of how runs are shown."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 from uuid import UUID
 
-from libs.common.contracts.tracking import RUN_METRICS, RUNS
+from libs.common.contracts.tracking import RUNS
 from libs.common.principal import Principal
 from libs.common.service import Running, Told
 from services.tracking.kept.memory import Shown
 from services.tracking.kept.runs import Load, Runs
-
-_OF_RUNS: Final = (RUNS.name, RUN_METRICS.name)
 
 
 async def changed(running: Running, runs: Iterable[tuple[int, UUID]]) -> None:
@@ -22,8 +19,8 @@ async def changed(running: Running, runs: Iterable[tuple[int, UUID]]) -> None:
 
 
 async def outdate(running: Running, tenant_no: int, told: Told) -> None:
-    """The same of the runs that facts are about."""
-    runs = {key for topic in _OF_RUNS for key in told.get(topic, ())}
+    """The same of the runs that facts are about; whoever logs points tells of them by itself."""
+    runs = set(told.get(RUNS.name, ()))
     if runs:
         await changed(running, [(tenant_no, UUID(key)) for key in runs])
 

@@ -55,11 +55,13 @@ def told(raw: bytes) -> tuple[str, str, list[int]]:
 
 
 def test_an_id_is_read_as_it_was_written() -> None:
-    assert written(START) == "m3.10-r7.20"
+    assert written(START) == "p3.10-r7.20"
     assert read(written(START)) == START
 
 
-@pytest.mark.parametrize("text", ["", "x", "m3", "m3.1-", "m3.-1", "q3.1", "m3.1 ", "m1.1-" * 600])
+@pytest.mark.parametrize(
+    "text", ["", "x", "p3", "m3.1", "p3.1-", "p3.-1", "q3.1", "p3.1 ", "p1.1-" * 600]
+)
 def test_what_is_no_id_is_none(text: str) -> None:
     assert read(text) is None
 
@@ -68,9 +70,9 @@ def test_points_that_follow_each_other_are_one_event_and_every_id_leads_on() -> 
     items = [points(10, 1), points(11, 2, 3), details(20), points(15, 4)]
     made = [told(raw) for raw in messages(items, START, {METRICS: 99, CHANGES: 88})]
     assert made == [
-        ("metrics", "m3.12-r7.20", [1, 2, 3]),
-        ("details", "m3.12-r7.21", []),
-        ("metrics", "m3.99-r7.88", [4]),
+        ("metrics", "p3.12-r7.20", [1, 2, 3]),
+        ("details", "p3.12-r7.21", []),
+        ("metrics", "p3.99-r7.88", [4]),
     ]
 
 
@@ -133,7 +135,7 @@ async def test_a_quiet_listener_is_told_where_it_stands_and_one_that_does_not_re
     hears.start([])
     now = asyncio.get_running_loop().time()
     hears.look(now + listeners.QUIET_SECONDS + 1, START)
-    assert await hears.taken() == b"id: m3.10-r7.20\n\n"
+    assert await hears.taken() == b"id: p3.10-r7.20\n\n"
     hears.push(b"unread")
     with pytest.raises(TimeoutError):
         await blocked(hears, lambda: hears.look(now + 2 * listeners.BEHIND_SECONDS, START))

@@ -75,26 +75,30 @@ class Tail:
         return topic.name, _partition_of(key, partitions, partitions)
 
     async def read_back(
-        self, spans: Mapping[Place, tuple[int, int]], wants: Callable[[bytes], bool]
-    ) -> list[tuple[Place, int, Event]] | None:
-        """The wanted messages of `spans` (from, before), by place and offset.
+        self,
+        spans: Mapping[Place, tuple[int, int]],
+        wants: Callable[[bytes], bool],
+        hears: Callable[[Place, int, Event], bool],
+    ) -> bool:
+        """Give the wanted messages of `spans` (from, before) to `hears`, in order for each place.
 
-        None where some are not kept any more, or there is more to read than one may ask for.
+        False where some are not kept any more, or there is more to read than one may ask for;
+        `hears` says so of what it was given by giving False itself.
         """
         left = {place: span for place, span in spans.items() if span[0] < span[1]}
         if not left:
-            return []
+            return True
         if sum(end - start for start, end in left.values()) > MOST_READ_BACK:
-            return None
+            return False
         async with self._looks:
             consumer = self._consumer()
             try:
                 async with asyncio.timeout(READ_BACK_SECONDS):
                     await consumer.start()
-                    return await self._spans(consumer, left, wants)
+                    return await self._spans(consumer, left, wants, hears)
             except (KafkaError, OSError, TimeoutError) as problem:
                 _log.warning("tail_not_read_back", name=self._name, error=repr(problem))
-                return None
+                return False
             finally:
                 await leave(consumer, self._name)
 
@@ -172,30 +176,31 @@ class Tail:
         consumer: AIOKafkaConsumer,
         spans: Mapping[Place, tuple[int, int]],
         wants: Callable[[bytes], bool],
-    ) -> list[tuple[Place, int, Event]] | None:
+        hears: Callable[[Place, int, Event], bool],
+    ) -> bool:
         partitions = {TopicPartition(*place): span for place, span in spans.items()}
         consumer.assign(list(partitions))
         firsts = await consumer.beginning_offsets(list(partitions))
         ends = await consumer.end_offsets(list(partitions))
         if any(start < firsts[p] or end > ends[p] for p, (start, end) in partitions.items()):
-            return None
+            return False
         for partition, (start, _) in partitions.items():
             consumer.seek(partition, start)
-        found: list[tuple[Place, int, Event]] = []
         open_ones = dict(partitions)
         while open_ones:
             batches = await consumer.getmany(*open_ones, timeout_ms=_POLL_MS, max_records=_AT_ONCE)
             for partition, records in batches.items():
+                place, end = (partition.topic, partition.partition), partitions[partition][1]
                 for record in records:
-                    if record.offset >= partitions[partition][1] or record.key is None:
+                    if record.offset >= end or record.key is None or not wants(record.key):
                         continue
-                    if wants(record.key) and (event := self._opened(record)) is not None:
-                        place = partition.topic, partition.partition
-                        found.append((place, record.offset, event))
-                if records[-1].offset + 1 >= partitions[partition][1]:
+                    event = self._opened(record)
+                    if event is not None and not hears(place, record.offset, event):
+                        return False
+                if records[-1].offset + 1 >= end:
                     open_ones.pop(partition, None)
             await asyncio.sleep(0)
-        return found
+        return True
 
 
 def _nothing(_: bytes) -> bool:

@@ -3,20 +3,16 @@
 Texts that clients wrote are cut in facts: a fact must fit a message whatever was logged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from libs.common.contracts import tracking as contract
 from services.tracking.model.experiments import Experiment
 from services.tracking.model.logged_models import STATUSES, LoggedModel
-from services.tracking.model.metrics import Point
 from services.tracking.model.runs import Run
 
 _ENTRIES: Final = 1_000
 _LENGTH: Final = 500
-# So many points are told with their values, of more only which keys and how many: what hardly
-# anybody listens to must not double what a large batch writes.
-MOST_VALUES: Final = 50
 
 
 def brief(texts: Mapping[str, str]) -> dict[str, str]:
@@ -77,22 +73,6 @@ def model_changed(model: LoggedModel, tags: Mapping[str, str]) -> contract.Logge
     return contract.LoggedModelChanged(
         version=model.version, model=model_state(model), tags=brief(tags)
     )
-
-
-def metrics_logged(run_id: str, points: Sequence[Point]) -> contract.MetricsLogged:
-    """Which metrics got points, the last step of each, and the points where they are few."""
-    steps: dict[str, int] = {}
-    for point in points:
-        if point.step >= steps.get(point.key, point.step):
-            steps[point.key] = point.step
-    few = points if len(points) <= MOST_VALUES else ()
-    values = [(point.key, _wire(point.value), point.time, point.step) for point in few]
-    return contract.MetricsLogged(run_id=run_id, steps=steps, points=len(points), values=values)
-
-
-def _wire(value: float) -> float | str:
-    # Not-a-number alone differs from itself.
-    return value if value == value else "NaN"  # noqa: PLR0124
 
 
 def details_logged(

@@ -1,7 +1,7 @@
 """Flushes of the group commit: writes become sections, sections one statement, conflicts answers.
 
-What several requests log into one run, and cannot be refused to one of them alone, is told in one
-fact.
+What several requests log into one run, and cannot be refused to one of them alone, is one write.
+Points of all writes of a tenant are told in one fact, or as few as its size allows.
 """
 
 from collections.abc import Awaitable, Hashable, Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import msgspec
 from opentelemetry.trace import SpanKind
 
-from libs.common.contracts.tracking import RunCreated
+from libs.common.contracts.tracking import POINTS_KEY, MetricsLogged, RunCreated
 from libs.common.database.world import is_lock
 from libs.common.errors import Refusal
 from libs.common.events.outbox import outbox_columns
@@ -20,8 +20,14 @@ from libs.common.failpoints import reach
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.tracking.cache import changed
-from services.tracking.commands.facts import details_logged, metrics_logged
+from services.tracking.commands.facts import details_logged
 from services.tracking.commands.group_commit import LockedOut
+from services.tracking.commands.telemetry import (
+    MOST_VALUES_TOGETHER,
+    Filling,
+    add_part,
+    parts_of,
+)
 from services.tracking.model.metrics import Point
 from services.tracking.store.sections import (
     Conflict,
@@ -170,7 +176,7 @@ def _answers(
     return answers
 
 
-def _logged_section(running: Running, group: Iterable[_Merged]) -> LoggedSection:
+def _logged_section(running: Running, group: Sequence[_Merged]) -> LoggedSection:
     section: LoggedSection | None = None
     for number, merged in enumerate(group, 1):
         principal = merged.first.principal
@@ -187,6 +193,7 @@ def _logged_section(running: Running, group: Iterable[_Merged]) -> LoggedSection
         section.tag_values += merged.tags.values()
         _add_facts(running, section, number, merged)
     assert section is not None
+    _tell_points(running, section, group)
     return section
 
 
@@ -212,21 +219,31 @@ def _add_points(section: LoggedSection, number: int, points: Sequence[Point]) ->
 
 
 def _add_facts(running: Running, section: LoggedSection, number: int, merged: _Merged) -> None:
-    run_id, facts = merged.first.run_id, list[msgspec.Struct]()
-    if merged.points:
-        facts.append(metrics_logged(run_id, merged.points))
-    if merged.first.params or merged.tags:
-        facts.append(details_logged(run_id, params=merged.first.params, tags=merged.tags))
-    told = outbox_columns(running, facts, merged.first.principal)
-    section.fact_writes += [number] * len(facts)
+    if not merged.first.params and not merged.tags:
+        return
+    fact = details_logged(merged.first.run_id, params=merged.first.params, tags=merged.tags)
+    told = outbox_columns(running, [fact], merged.first.principal)
+    section.fact_writes.append(number)
     section.fact_ids += told.event_ids
     section.fact_topics += told.topics
     section.fact_types += told.types
     section.fact_keys += told.keys
     section.fact_versions += told.versions
     section.fact_payloads += told.payloads
-    section.fact_subjects += [told.subject] * len(facts)
-    section.fact_traces += [merged.first.trace] * len(facts)
+    section.fact_subjects.append(told.subject)
+    section.fact_traces.append(merged.first.trace)
+
+
+def _tell_points(running: Running, section: LoggedSection, group: Sequence[_Merged]) -> None:
+    topic = running.topic_of[MetricsLogged]
+    section.told_topic, section.told_type = topic.name, topic.type_of(MetricsLogged)
+    section.told_key = POINTS_KEY
+    filling, room = Filling(), MOST_VALUES_TOGETHER
+    for number, merged in enumerate(group, 1):
+        write = merged.first
+        for part in parts_of(write.run_id, merged.points, room) if merged.points else ():
+            room -= len(part.values)
+            add_part(section, filling, number, part, write.principal.subject, write.trace)
 
 
 def _add_created(section: CreatedSection, write: Created) -> None:

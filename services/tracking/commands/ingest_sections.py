@@ -1,7 +1,7 @@
 """One tenant's messages of a batch: read what they are about, judge them, write what they say.
 
 As the commands of HTTP do, a new run, a change, and what was logged each tell a fact; one a run and
-batch, for each who sent it.
+batch, for each who sent it. Points are told together.
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,9 @@ from libs.common.events.outbox import INSERT, Caused, outbox_columns
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.tracking.commands.facts import details_logged, run_changed, run_state
+from services.tracking.commands.telemetry import counted, metrics_logged
 from services.tracking.model.ingest_messages import Opened, Rejected
-from services.tracking.model.ingest_section import Held, Section
+from services.tracking.model.ingest_section import Brought, Held, Section
 from services.tracking.model.passes import Pass
 from services.tracking.model.runs import RUN_NAME_TAG
 from services.tracking.queries.usage import usage_of
@@ -139,17 +140,29 @@ async def _tell(running: Running, connection: Connection, tenant: Caused, sectio
     for run_id, subject in section.changed.items():
         facts.setdefault(subject, []).append(run_changed(section.runs[run_id].run))
     for (run_id, subject), brought in section.brought.items():
-        told = facts.setdefault(subject, [])
         if brought.params or brought.tags:
-            told.append(details_logged(run_id.hex, params=brought.params, tags=brought.tags))
-        if brought.points:
-            told.append(
-                MetricsLogged(run_id=run_id.hex, steps=brought.steps, points=brought.points)
-            )
+            details = details_logged(run_id.hex, params=brought.params, tags=brought.tags)
+            facts.setdefault(subject, []).append(details)
+    sender, points = points_told(section.brought)
+    if points:
+        facts.setdefault(sender, []).extend(points)
     for subject, told in facts.items():
         columns = outbox_columns(running, told, replace(tenant, subject=subject))
         await connection.execute(INSERT, *columns)
     return any(facts.values())
+
+
+def points_told(
+    brought: Mapping[tuple[UUID, str], Brought],
+) -> tuple[str, list[MetricsLogged]]:
+    """The facts about points that came, and who sent them all, '' where it was not one alone."""
+    parts = [
+        part
+        for (run_id, _), each in brought.items()
+        for part in counted(run_id.hex, each.steps, each.counts)
+    ]
+    senders = {subject for (_, subject), each in brought.items() if each.counts}
+    return senders.pop() if len(senders) == 1 else "", metrics_logged(parts)
 
 
 def _created(held: Held) -> RunCreated:

@@ -7,9 +7,10 @@ from libs.common.events.outbox import outbox_columns, unit_of_work
 from libs.common.principal import Principal
 from libs.common.service import Running
 from libs.common.telemetry.tracing import current_traceparent
-from services.tracking.commands.facts import details_logged, metrics_logged, run_changed
+from services.tracking.commands.facts import details_logged, run_changed
 from services.tracking.commands.flushing import Logged
 from services.tracking.commands.runs import run_to_change
+from services.tracking.commands.telemetry import metrics_logged, parts_of
 from services.tracking.model import limits
 from services.tracking.model.metrics import Point, no_model
 from services.tracking.model.runs import (
@@ -117,7 +118,8 @@ async def _log_and_rename(running: Running, write: Logged) -> None:
         await save_run(work.connection, principal.tenant_no, renamed)
         work.record(run_changed(renamed))
         if write.points:
-            work.record(metrics_logged(run_id, write.points))
+            for fact in metrics_logged(parts_of(run_id, write.points)):
+                work.record(fact)
         work.record(details_logged(run_id, params=write.params, tags=write.tags))
 
 

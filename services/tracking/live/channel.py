@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from libs.common.contracts.tracking import POINTS_KEY
 from libs.common.service import Place
 from services.tracking.live.items import Item, messages
 from services.tracking.live.listener import Listener
@@ -23,9 +24,23 @@ class Subject(NamedTuple):
     experiment_id: int = -1
 
     @property
-    def key(self) -> bytes:
-        """How the keys of its messages begin."""
+    def run_key(self) -> bytes:
+        """How the keys of messages about its runs begin."""
         return f"{self.tenant}/{self.run_id}".encode()
+
+    @property
+    def points_key(self) -> bytes:
+        """The key of messages about points, of this and of all other runs of the tenant."""
+        return f"{self.tenant}/{POINTS_KEY}".encode()
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys of its messages, or of an experiment how they all begin."""
+        return (self.run_key, self.points_key) if self.run_id else (self.run_key,)
+
+    def hears(self, key: bytes) -> bool:
+        """Whether a message may be about it, by its key."""
+        return key in self.keys if self.run_id else key.startswith(self.run_key)
 
 
 def subjects_of(item: Item) -> tuple[Subject, Subject]:
@@ -53,15 +68,18 @@ class Channel:
         self._left_at = time.monotonic()
 
     def take(self, item: Item) -> None:
-        """Something was heard, to be told at the next `tell`."""
-        self._fresh.append(item)
+        """Something was heard, to be told at the next `tell`; not what came before the channel."""
+        if item.offset >= self.standing[item.place]:
+            self._fresh.append(item)
 
     def tell(self, heard: Mapping[Place, int], room: int) -> None:
         """Tell what is fresh of all that was heard, and keep as much as there is `room` for, in
         points.
         """
         fresh, self._fresh = self._fresh, []
-        before, self.standing = self.standing, self.part(heard)
+        before = self.standing
+        # What is handed out may be behind where the channel began.
+        self.standing = {place: max(at, heard[place]) for place, at in before.items()}
         for message in messages(fresh, before, self.standing):
             for listener in list(self.listeners):
                 listener.push(message)
@@ -69,10 +87,6 @@ class Channel:
         if self.subject.run_id and any(item.removes for item in fresh):
             for listener in list(self.listeners):
                 listener.end("removed")
-
-    def part(self, standing: Mapping[Place, int]) -> Standing:
-        """Of a standing, what is about this channel."""
-        return {place: standing[place] for place in self.floor}
 
     def since(self, standing: Mapping[Place, int]) -> list[Item] | None:
         """What was told after a standing; None where that is not all kept any more."""

@@ -6,8 +6,7 @@ a thousand listeners cost ten messages a second each and not one a point.
 
 import asyncio
 import time
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
@@ -18,11 +17,11 @@ from libs.common.events.envelope import Event
 from libs.common.service import Place, Running, Tail
 from libs.common.telemetry.logs import logger
 from services.tracking.live.channel import LINGER_SECONDS, Channel, Subject, subjects_of
-from services.tracking.live.items import Item, item_of
+from services.tracking.live.items import Item, items_of, weight_of
 from services.tracking.live.listener import Listener
+from services.tracking.live.lookup import Lookup
 from services.tracking.live.places import Standing
 from services.tracking.metrics import LISTENERS, LIVE_DELAY
-from services.tracking.queries.live import experiments_of, latest_of
 
 NAME: Final = "live"
 PACE_SECONDS: Final = 0.1
@@ -31,7 +30,8 @@ _TURN_SECONDS: Final = 0.01
 # Of all channels together, in points.
 MOST_KEPT: Final = 200_000
 _MOST_UNTOLD: Final = 50_000
-_MOST_RUNS: Final = 50_000
+# Of one look at the past, in points: of all that is opened for it, whoever's runs they are of.
+MOST_LOOKED_AT: Final = 1_000_000
 _BEGIN_SECONDS: Final = 10.0
 _REACH_SECONDS: Final = 3.0
 _AGAIN_SECONDS: Final = 0.5
@@ -44,10 +44,10 @@ class Hub:
     def __init__(self) -> None:
         self._tail: Tail | None = None
         self._channels: dict[Subject, Channel] = {}
-        # By the tenant, as a message's key begins with it.
+        # How many channels hear a key: of experiments by the tenant, as a message's key begins with it.
         self._experiments: dict[bytes, int] = {}
         self._keys: dict[bytes, int] = {}
-        self._experiment_of: OrderedDict[tuple[int, str], int] = OrderedDict()
+        self._lookup = Lookup()
         self._untold: list[Item] = []
         # Channels that are to be told something, as soon as they may be.
         self._late: dict[Channel, None] = {}
@@ -126,24 +126,20 @@ class Hub:
             return kept
         assert self._tail is not None
         spans = {place: (at, channel.standing[place]) for place, at in standing.items()}
-        subject = channel.subject
-        found = await self._tail.read_back(spans, lambda key: key.startswith(subject.key))
-        if found is None:
-            return None
-        items = [item_of(place, offset, event) for place, offset, event in found]
-        told = [item for item in items if item is not None]
-        await self.completed(running, told)
-        return [item for item in told if subject in subjects_of(item)]
+        subject, found, looked_at = channel.subject, list[Item](), 0
 
-    async def completed(self, running: Running, items: list[Item]) -> None:
-        """Read what the facts of some items do not tell: their experiment, and many points."""
-        by_tenant: dict[int, list[Item]] = {}
-        for item in items:
-            self._place(item)
-            if item.unread or item.experiment_id is None:
-                by_tenant.setdefault(item.tenant_no, []).append(item)
-        for tenant_no, lacking in by_tenant.items():
-            await self._read(running, tenant_no, lacking)
+        def hears(place: Place, offset: int, event: Event) -> bool:
+            nonlocal looked_at
+            looked_at += weight_of(event)
+            found.extend(
+                items_of(place, offset, event, lambda run: self._may_be(subject, run, event))
+            )
+            return looked_at <= MOST_LOOKED_AT
+
+        if not await self._tail.read_back(spans, subject.hears, hears):
+            return None
+        await self._lookup.complete(running, found)
+        return [item for item in found if subject in subjects_of(item)]
 
     async def tend(self) -> None:
         """Look after every listener once: whether it may still listen, reads, or waits long."""
@@ -181,40 +177,66 @@ class Hub:
         self._begun_anew += 1
 
     def _opened(self, subject: Subject) -> Channel:
-        floor = {place: self.standing[place] for place in self._places(subject)}
+        assert self._tail is not None
+        # What was read until now and is not handed out yet was not wanted for it.
+        floor = {place: self._tail.positions[place] for place in self._places(subject)}
         channel = Channel(subject, floor)
         self._channels[subject] = channel
         counted = self._keys if subject.run_id else self._experiments
-        counted[subject.key] = counted.get(subject.key, 0) + 1
+        for key in subject.keys:
+            counted[key] = counted.get(key, 0) + 1
         return channel
 
     def _places(self, subject: Subject) -> list[Place]:
         assert self._tail is not None
-        if not subject.run_id:
-            return sorted(self.standing)
-        return [self._tail.place_of(topic, subject.key) for topic in (RUN_METRICS, RUNS)]
+        points = self._tail.place_of(RUN_METRICS, subject.points_key)
+        if subject.run_id:
+            return [points, self._tail.place_of(RUNS, subject.run_key)]
+        return [points, *sorted(place for place in self.standing if place[0] == RUNS.name)]
 
     def _close(self, subject: Subject) -> None:
         self._late.pop(self._channels.pop(subject), None)
         counted = self._keys if subject.run_id else self._experiments
-        counted[subject.key] -= 1
-        if not counted[subject.key]:
-            del counted[subject.key]
+        for key in subject.keys:
+            counted[key] -= 1
+            if not counted[key]:
+                del counted[key]
 
     def _wants(self, key: bytes) -> bool:
-        # Of the tenants with listeners to experiments all runs, as a key does not name those.
+        # Of the tenants with listeners to experiments all runs, as a key does not name those; of a
+        # tenant with any listener all points, as a fact about them has those of many runs.
         return key in self._keys or key[: key.find(b"/") + 1] in self._experiments
 
     def _hear(self, place: Place, offset: int, event: Event) -> None:
-        item = item_of(place, offset, event)
-        if item is None:
+        items = items_of(place, offset, event, self._wanted(event))
+        if not items:
             return
         if len(self._untold) >= _MOST_UNTOLD:
             self._lost()
-        self._untold.append(item)
+        self._untold += items
         told_at = datetime.fromisoformat(event.time).timestamp()
         LIVE_DELAY.observe(max(0.0, time.time() - told_at))
         self._some.set()
+
+    def _wanted(self, event: Event) -> Callable[[str], bool]:
+        """Whether anybody listens to a run's points, or to its experiment, where that is known."""
+        tenant, whole = event.tenant, f"{event.tenant}/".encode() in self._experiments
+
+        def wanted(run_id: str) -> bool:
+            if Subject(tenant, run_id) in self._channels:
+                return True
+            if not whole:
+                return False
+            experiment_id = self._lookup.experiment_of(event.tenant_no, run_id)
+            return experiment_id is None or Subject(tenant, "", experiment_id) in self._channels
+
+        return wanted
+
+    def _may_be(self, subject: Subject, run_id: str, event: Event) -> bool:
+        """Whether a run's points are what a subject hears, as far as that is known."""
+        if subject.run_id:
+            return run_id == subject.run_id
+        return self._lookup.experiment_of(event.tenant_no, run_id) in (None, subject.experiment_id)
 
     def _lost(self) -> None:
         """Something was said that will not be told: whoever comes back begins anew."""
@@ -229,7 +251,7 @@ class Hub:
         items, self._untold = self._untold, []
         heard, begun = dict(self._tail.positions), self._begun_anew
         try:
-            await self.completed(running, items)
+            await self._lookup.complete(running, items)
         except Refusal:
             if begun == self._begun_anew:
                 self._untold[:0] = items
@@ -263,36 +285,3 @@ class Hub:
             channel = self._channels.get(subject)
             if channel is not None:
                 yield channel
-
-    def _place(self, item: Item) -> None:
-        """Remember or recall the experiment of an item's run, which never changes."""
-        key = item.tenant_no, item.run_id
-        if item.experiment_id is None:
-            item.experiment_id = self._experiment_of.get(key)
-            return
-        self._experiment_of[key] = item.experiment_id
-        if len(self._experiment_of) > _MOST_RUNS:
-            self._experiment_of.popitem(last=False)
-
-    async def _read(self, running: Running, tenant_no: int, items: list[Item]) -> None:
-        unplaced = sorted({item.run_id for item in items if item.experiment_id is None})
-        unread: dict[str, dict[str, None]] = {}
-        for item in items:
-            if item.unread:
-                unread.setdefault(item.run_id, {}).update(dict.fromkeys(item.unread))
-        async with running.database.reading(tenant_no) as connection:
-            placed = await experiments_of(connection, tenant_no, unplaced) if unplaced else {}
-            latest = (
-                await latest_of(connection, tenant_no, {run: list(k) for run, k in unread.items()})
-                if unread
-                else {}
-            )
-        for item in items:
-            if item.experiment_id is None:
-                item.experiment_id = placed.get(item.run_id, -1)
-                self._place(item)
-            if item.unread:
-                # Told once, with the first of the facts that they are of.
-                item.points = latest.pop(item.run_id, ())
-                item.left_out = max(0, item.left_out - len(item.points))
-                item.unread = {}

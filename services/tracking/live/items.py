@@ -1,6 +1,10 @@
-"""What was heard of runs, one item a fact, and the messages that items become on their way out."""
+"""What was heard of runs, as items, and the messages that items become on their way out.
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+A fact is one item, or of points one for each run that somebody listens to. All items of a fact stand
+at its offset and stay together.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Final
@@ -27,7 +31,7 @@ _CHANGES: Final[Mapping[type[Any], str]] = {
 
 @dataclass(slots=True)
 class Item:
-    """A fact about a run, and where it was heard.
+    """What a fact says of a run, and where it was heard.
 
     Of points it has `points` and how many more are `left_out`; until they are read, `unread` are
     the metrics that they are of. Of anything else it has the `told` event.
@@ -55,17 +59,35 @@ class Item:
         return isinstance(self.told, live.Run) and self.told.change == "removed"
 
 
-def item_of(place: Place, offset: int, event: Event) -> Item | None:
-    """What a listener is told of a fact; None for one that tells nothing new."""
+def items_of(place: Place, offset: int, event: Event, wanted: Callable[[str], bool]) -> list[Item]:
+    """What a listener is told of a fact, as far as its runs are `wanted`; none where that is nothing."""
     fact, at = event.fact, (place, offset, event.tenant, event.tenant_no)
     if isinstance(fact, contract.MetricsLogged):
-        return _of_points(at, fact)
+        return [_of_points(at, part) for part in fact.runs if wanted(part.run_id)]
     if isinstance(fact, contract.RunDetailsLogged):
         fields = {name: getattr(fact, name) for name in live.Details.__struct_fields__}
-        return Item(*at, fact.run_id, told=live.Details(**fields))
+        return [Item(*at, fact.run_id, told=live.Details(**fields))]
     change = _CHANGES.get(type(fact))
-    if change is None:
-        return None
+    return [] if change is None else [_of_change(at, fact, change)]
+
+
+def weight_of(event: Event) -> int:
+    """What it takes to look at a fact, in points, whoever listens to them."""
+    fact = event.fact
+    if not isinstance(fact, contract.MetricsLogged):
+        return 1
+    return sum(1 + len(part.values) + len(part.steps) for part in fact.runs)
+
+
+def _of_points(at: tuple[Place, int, str, int], part: contract.RunPoints) -> Item:
+    run_id = part.run_id
+    if not part.values:
+        return Item(*at, run_id, left_out=part.points, unread=part.steps)
+    points = [live.Point(run_id, *point) for point in part.values]
+    return Item(*at, run_id, points=points)
+
+
+def _of_change(at: tuple[Place, int, str, int], fact: Any, change: str) -> Item:
     run: contract.Run = fact.run
     told = live.Run(
         change=change,
@@ -80,14 +102,6 @@ def item_of(place: Place, offset: int, event: Event) -> Item | None:
     )
     number = int(run.experiment_id)
     return Item(*at, run.run_id, experiment_id=number, told=told)
-
-
-def _of_points(at: tuple[Place, int, str, int], fact: contract.MetricsLogged) -> Item:
-    run_id = fact.run_id
-    if not fact.values:
-        return Item(*at, run_id, left_out=fact.points, unread=fact.steps)
-    points = [live.Point(run_id, *point) for point in fact.values]
-    return Item(*at, run_id, points=points)
 
 
 def messages(

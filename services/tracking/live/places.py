@@ -1,6 +1,6 @@
 """Where a listener stands: the next offset of each partition that its events come from.
 
-That is an event's id, `m3.1204-r3.77`: what lies before it was told. It means the same in every
+That is an event's id, `p3.1204-r3.77`: what lies before it was told. It means the same in every
 process, and after a restart.
 """
 
@@ -14,9 +14,10 @@ from libs.common.service import Place
 Standing = dict[Place, int]
 
 MOST_CHARACTERS: Final = 2_000
-_LETTERS: Final = {RUN_METRICS.name: "m", RUNS.name: "r"}
+# An "m" was in ids that told where one stood in run-metrics.v1, which nobody can be told any more.
+_LETTERS: Final = {RUN_METRICS.name: "p", RUNS.name: "r"}
 _TOPICS: Final = {letter: topic for topic, letter in _LETTERS.items()}
-_ONE: Final = re.compile(r"([mr])(\d{1,4})\.(\d{1,18})")
+_ONE: Final = re.compile(r"([pr])(\d{1,4})\.(\d{1,18})")
 
 
 def written(standing: Mapping[Place, int]) -> str:

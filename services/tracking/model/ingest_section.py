@@ -47,12 +47,17 @@ class Held:
 
 @dataclass(slots=True)
 class Brought:
-    """What one subject's messages brought to one run."""
+    """What one subject's messages brought to one run; of points by key the last step, and how many."""
 
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     steps: dict[str, int] = field(default_factory=dict)
-    points: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def points(self) -> int:
+        """How many points."""
+        return sum(self.counts.values())
 
 
 @dataclass(slots=True)
@@ -187,7 +192,8 @@ class Section:
                 self.points.append((held, columns))
                 last = max(columns.steps)
                 brought.steps[columns.key] = max(last, brought.steps.get(columns.key, last))
-                brought.points += len(columns.values)
+                count = brought.counts.get(columns.key, 0) + len(columns.values)
+                brought.counts[columns.key] = count
 
     def _brought_by(self, run_id: UUID, subject: str) -> Brought:
         return self.brought.setdefault((run_id, subject), Brought())

@@ -1,6 +1,6 @@
 """What a flush of the group commit hands to PostgreSQL: a section of parallel arrays a tenant.
 
-The fields stand in the order of the types in migrations/0010_group_commit.sql.
+The fields stand in the order of the types in migrations/0010_group_commit.sql and 0015_telemetry.sql.
 """
 
 from dataclasses import dataclass, field, fields
@@ -28,7 +28,10 @@ class Conflict(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class LoggedSection:
-    """What a tenant's requests log. Lists of one prefix are parallel; `…_writes` name the write."""
+    """What a tenant's requests log. Lists of one prefix are parallel; `…_writes` name the write.
+
+    `parts` of what is told of points are joined to facts, of which `part_facts` gives the number.
+    """
 
     tenant_no: int
     tenant: UUID
@@ -57,6 +60,15 @@ class LoggedSection:
     fact_payloads: list[str] = field(default_factory=list)
     fact_subjects: list[str] = field(default_factory=list)
     fact_traces: list[str] = field(default_factory=list)
+    part_writes: list[int] = field(default_factory=list)
+    part_facts: list[int] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
+    told_topic: str = ""
+    told_type: str = ""
+    told_key: str = ""
+    told_ids: list[UUID] = field(default_factory=list)
+    told_subjects: list[str] = field(default_factory=list)
+    told_traces: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

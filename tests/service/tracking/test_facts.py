@@ -147,11 +147,24 @@ async def test_points_tell_which_metrics_moved_and_no_more(client: Client, told:
         },
     )
     [metrics] = [fact for kind, _, fact in await told() if kind == "tracking.run-metrics.logged"]
-    assert (metrics.run_id, metrics.steps, metrics.points) == (run_id, {"a": 9, "b": -2}, 4)
+    [part] = metrics.runs
+    assert (part.run_id, part.steps, part.points) == (run_id, {"a": 9, "b": -2}, 4)
+    assert part.values[1:] == [("a", 1.0, 1, 9), ("a", 1.0, 1, 4), ("b", 1.0, 1, -2)]
     assert RUN_METRICS.telemetry
     [details] = [fact for kind, _, fact in await told() if kind == "tracking.run.details-logged"]
     assert details.params == {"p": "1"}
     assert details.tags == {"t": "x" * 500}
+
+
+async def test_points_that_come_with_a_new_name_are_told(client: Client, told: Any) -> None:
+    run_id = await new_run(client)
+    points = [{"key": "a", "value": 1, "timestamp": 1, "step": step} for step in range(60)]
+    tags = [{"key": "mlflow.runName", "value": "renamed"}]
+    await client.post("runs/log-batch", {"run_id": run_id, "metrics": points, "tags": tags})
+    [metrics] = [fact for kind, _, fact in await told() if kind == "tracking.run-metrics.logged"]
+    assert [(part.run_id, part.points) for part in metrics.runs] == [(run_id, 60)]
+    run = (await client.get("runs/get", f"run_id={run_id}"))["run"]
+    assert run["info"]["run_name"] == "renamed"
 
 
 async def test_inputs_and_outputs_are_told(client: Client, told: Any) -> None:

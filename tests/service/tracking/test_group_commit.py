@@ -1,6 +1,7 @@
 """Writes of many requests in one transaction: each is answered for itself, and none is lost."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from libs.common.contracts.tracking import RUN_METRICS
+from libs.common.contracts.tracking import POINTS_KEY, RUN_METRICS, MetricsLogged
+from services.tracking.commands.telemetry import MOST_BYTES
 from services.tracking.queries.usage import usage_of
 from services.tracking.store import sections
 from tests.service.tracking.making import data_of, latest, new_experiment, new_run, points_of
@@ -38,17 +40,29 @@ def flushed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
-async def told_points(env: Mapping[str, str], client: Client) -> int:
-    """How many points the facts of a tenant tell of."""
+async def told(env: Mapping[str, str], client: Client) -> list[MetricsLogged]:
+    """The facts about a tenant's points, each of which fits a message."""
     connection = await asyncpg.connect(env["TRACKING_RELAY_DATABASE_URL"])
     try:
         rows = await connection.fetch(
-            "SELECT payload FROM tracking.outbox WHERE tenant_no = $1 AND topic = $2",
+            "SELECT key, payload FROM tracking.outbox WHERE tenant_no = $1 AND topic = $2"
+            " ORDER BY seq",
             *(client.tenant.number, RUN_METRICS.name),
         )
     finally:
         await connection.close()
-    return sum(msgspec.json.decode(row["payload"])["points"] for row in rows)
+    assert {row["key"] for row in rows} <= {POINTS_KEY}
+    assert all(len(row["payload"].encode()) <= MOST_BYTES for row in rows)
+    return [msgspec.json.decode(row["payload"], type=MetricsLogged) for row in rows]
+
+
+def points_told(facts: list[MetricsLogged]) -> Counter[str]:
+    """How many points facts tell of, by run."""
+    count: Counter[str] = Counter()
+    for fact in facts:
+        for part in fact.runs:
+            count[part.run_id] += part.points
+    return count
 
 
 async def test_conflicts_are_answered_alone_and_all_others_are_stored(
@@ -78,11 +92,48 @@ async def test_conflicts_are_answered_alone_and_all_others_are_stored(
     assert kept["params"] == [{"key": "p", "value": "old"}]
     assert "metrics" not in kept
     assert "metrics" not in await data_of(client.of(foreign), theirs)
-    assert await told_points(platform_environment, client) == len(runs)
+    facts = await told(platform_environment, client)
+    assert points_told(facts) == dict.fromkeys(runs, 1)
+    # One a flush.
+    assert len(facts) <= len(flushed)
+    assert await told(platform_environment, client.of(foreign)) == []
+
+
+async def test_where_all_are_refused_nothing_is_told(
+    client: Client, flushed: list[int], platform_environment: Mapping[str, str]
+) -> None:
+    deleted = [await new_run(client) for _ in range(8)]
+    for run_id in deleted:
+        await client.post("runs/delete", {"run_id": run_id})
+    flushed.clear()
+    replies = await asyncio.gather(*(client.ask("POST", LOG, batch(run, 1)) for run in deleted))
+    assert {reply.status for reply in replies} == {400}
+    assert max(flushed) > 1
+    assert await told(platform_environment, client) == []
+
+
+async def test_very_many_long_keys_are_told_in_several_facts(
+    client: Client, platform_environment: Mapping[str, str]
+) -> None:
+    run_id, deleted = await new_run(client), await new_run(client)
+    await client.post("runs/delete", {"run_id": deleted})
+    keys = ["語" * 240 + f"{number:03}" for number in range(700)]
+    points = [{"key": key, "value": 1, "timestamp": 1, "step": 1} for key in keys]
+    replies = await asyncio.gather(
+        *(
+            client.ask("POST", LOG, {"run_id": each, "metrics": points})
+            for each in (deleted, run_id, deleted)
+        )
+    )
+    assert [reply.status for reply in replies] == [400, 200, 400]
+    facts = await told(platform_environment, client)
+    assert len(facts) > 1
+    assert points_told(facts) == {run_id: len(keys)}
+    assert [key for fact in facts for part in fact.runs for key in part.steps] == keys
 
 
 async def test_many_tenants_in_one_flush_see_and_change_their_own_alone(
-    client: Client, flushed: list[int]
+    client: Client, flushed: list[int], platform_environment: Mapping[str, str]
 ) -> None:
     tenants = [client.of(new_tenant()) for _ in range(12)]
     runs = [await new_run(tenant) for tenant in tenants]
@@ -99,6 +150,9 @@ async def test_many_tenants_in_one_flush_see_and_change_their_own_alone(
     assert [reply.status for reply in replies] == [200, 404] * len(tenants)
     for number, (tenant, run_id) in enumerate(zip(tenants, runs, strict=True)):
         assert [step for *_, step in await points_of(tenant, run_id, "m")] == [number]
+        (fact,) = await told(platform_environment, tenant)
+        (part,) = fact.runs
+        assert (part.run_id, part.values) == (run_id, [("m", number / 2, 1, number)])
 
 
 async def test_one_run_of_many_writers_has_every_point_and_its_facts_tell_of_all(
@@ -110,9 +164,11 @@ async def test_one_run_of_many_writers_has_every_point_and_its_facts_tell_of_all
     await asyncio.gather(*(client.post("runs/log-metric", body) for body in bodies))
     assert [step for *_, step in await points_of(client, run_id, "m")] == list(range(80))
     assert (await latest(client, run_id, "m"))["step"] == 79
-    # They are one write in a flush, told in one fact.
+    # They are one write in a flush, told in one part.
     assert max(flushed) == 1
-    assert await told_points(platform_environment, client) == 80
+    facts = await told(platform_environment, client)
+    assert points_told(facts) == {run_id: 80}
+    assert len(facts) <= len(flushed)
 
 
 async def test_of_two_values_for_one_param_at_once_one_is_kept(client: Client) -> None:

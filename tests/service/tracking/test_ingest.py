@@ -218,8 +218,11 @@ async def facts_of(client: Client, run_id: str) -> list[dict[str, Any]]:
     connection = await asyncpg.connect(env, server_settings={"search_path": "tracking"})
     try:
         rows = await connection.fetch(
-            "SELECT payload FROM outbox WHERE key = $1 ORDER BY seq", run_id
+            "SELECT payload FROM outbox WHERE key = $1 OR key = 'points' AND tenant_no = $2"
+            " ORDER BY seq",
+            *(run_id, client.tenant.number),
         )
     finally:
         await connection.close()
-    return [msgspec.json.decode(row["payload"]) for row in rows]
+    facts = [msgspec.json.decode(row["payload"]) for row in rows]
+    return [part for fact in facts for part in fact.get("runs", [fact])]

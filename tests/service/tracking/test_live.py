@@ -1,6 +1,8 @@
 """Live events of runs: they come as they are committed, to those who may see them and read them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -101,6 +103,38 @@ async def test_an_experiment_tells_of_all_its_runs_and_of_no_other(
         created = [t.data["run_id"] for t in stream.told if t.event == "run"]
         assert new in created
         assert other not in created
+
+
+async def test_what_is_committed_together_is_told_to_each_who_may_see_it_alone(
+    client: Client,
+) -> None:
+    team = client.of(client.tenant)
+    team.claims = {"workspace_id": 7, "workspace": "team"}
+    stranger = client.of(new_tenant())
+    here, there = await new_experiment(client), await new_experiment(client)
+    asked = [
+        (client, await new_run(client, here)),
+        (client, await new_run(client, here)),
+        (client, await new_run(client, there)),
+        (team, await new_run(team, await new_experiment(team))),
+        (stranger, await new_run(stranger)),
+    ]
+    runs = [run_id for _, run_id in asked]
+    async with AsyncExitStack() as stack:
+        heard = [
+            await stack.enter_async_context(listening(who, of_run(run_id))) for who, run_id in asked
+        ]
+        whole = await stack.enter_async_context(listening(client, of_experiment(here)))
+        for stream in (*heard, whole):
+            await stream.comes("snapshot")
+        each = range(1, 30)
+        await asyncio.gather(
+            *(log(who, run_id, f"of {run_id}", step) for step in each for who, run_id in asked)
+        )
+        for stream, run_id in zip(heard, runs, strict=True):
+            assert sorted(await stream.has(len(each))) == [(f"of {run_id}", 0.5, n) for n in each]
+        of_both = sorted((f"of {run_id}", 0.5, n) for run_id in runs[:2] for n in each)
+        assert sorted(await whole.has(2 * len(each))) == of_both
 
 
 async def test_many_points_at_once_are_told_as_the_latest_of_each_metric(client: Client) -> None:

@@ -155,7 +155,7 @@ async def test_what_is_not_kept_any_more_begins_anew(
             assert steps(await stream.has(1)) == [12]
 
 
-@pytest.mark.parametrize("last", ["x", "m0.1", "m0.1-r0.1-r1.1", "m" * 3000])
+@pytest.mark.parametrize("last", ["x", "p0.1", "p0.1-r0.1-r1.1", "m0.1-r0.1", "p" * 3000])
 async def test_an_id_that_is_none_of_ours_begins_anew(client: Client, last: str) -> None:
     run_id = await new_run(client)
     async with listening(client, of_run(run_id), last=last) as stream:
