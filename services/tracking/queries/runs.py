@@ -20,8 +20,8 @@ from services.tracking.queries.sorting import put_after, put_order
 from services.tracking.schemas import answers
 
 _DETAILS: Final = "SELECT * FROM run_details($1, $2, $3)"
-# A plan for any values goes through the runs one by one: how many a param's value finds, and how
-# many runs a tenant has, it cannot know. Planning takes less than that.
+# A plan for any values cannot know how many runs an experiment has, takes a few for granted and goes
+# through them one by one. Planning takes less than that.
 _OWN_PLAN: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
 # Each kind of detail is read for all of the runs at once.
 _DETAILS_OF_MANY: Final = """
