@@ -53,9 +53,9 @@ async def get_metric_history_bulk(call: Call, body: requests.MetricHistoryBulk) 
         raise invalid("GetMetricHistoryBulk request must specify a metric_key.")
     limit = max(0, min(_integer("max_results", body.max_results), _MOST_POINTS))
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
+    wanted = known_run_uuids(body.run_id)
+    runs = await runs_among(call.running, call.principal, call.permission, wanted)
     async with call.running.database.reading(tenant_no) as connection:
-        wanted = known_run_uuids(body.run_id)
-        runs = await runs_among(connection, call.principal, call.permission, wanted)
         points = await queries.histories(
             connection, tenant_no, workspace_id, runs, body.metric_key, limit
         )
@@ -68,14 +68,14 @@ async def get_metric_history_bulk_interval(
 ) -> object:
     """Points of a metric of several runs, evenly sampled for a chart."""
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
-    async with call.running.database.reading(tenant_no) as connection:
-        wanted = known_run_uuids(body.run_ids)
-        runs = await runs_among(connection, call.principal, call.permission, wanted)
-        points = await queries.samples(
-            connection,
-            *(tenant_no, workspace_id, runs, body.metric_key or ""),
-            *(_steps(body), int(body.max_results)),
-        )
+    steps = _steps(body)
+    wanted = known_run_uuids(body.run_ids)
+    runs = await runs_among(call.running, call.principal, call.permission, wanted)
+    points = await queries.samples(
+        call.running.database,
+        *(tenant_no, workspace_id, runs, body.metric_key or ""),
+        *(steps, int(body.max_results)),
+    )
     return answers.IntervalMetricsAnswer(points)
 
 

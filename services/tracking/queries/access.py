@@ -126,13 +126,14 @@ async def experiments_among(
 
 
 async def runs_among(
-    connection: Connection, principal: Principal, permission: str, run_ids: Sequence[UUID]
+    running: Running, principal: Principal, permission: str, run_ids: Sequence[UUID]
 ) -> list[UUID]:
     """Those of some runs on whose experiments the caller holds `permission`, in their order."""
     selection = selected(principal, permission)
     if selection.everything:
         return list(run_ids)
-    rows = await _among(connection, principal, _RUNS, selection, run_ids)
+    async with running.database.reading(principal.tenant_no) as connection:
+        rows = await _among(connection, principal, _RUNS, selection, run_ids)
     found = {row["run_id"] for row in rows}
     return [run_id for run_id in run_ids if run_id in found]
 

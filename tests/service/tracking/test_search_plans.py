@@ -71,6 +71,10 @@ class Explained:
         self.plans.append(json.loads(found)[0]["Plan"])
         return []
 
+    async def execute(self, sql: str) -> str:
+        """What the search says beforehand about its plan."""
+        return await self.connection.execute(sql)
+
 
 @dataclass(frozen=True)
 class Crowd:
@@ -102,19 +106,18 @@ async def crowd(tracking: Client, platform_environment: dict[str, str]) -> Async
         await admin.close()
 
 
+def search_of(client: Client, experiments: list[int], text: str, *orders: str) -> RunSearch:
+    """A search of a tenant's active runs."""
+    page = Page(b"key", client.tenant.number, 1, "")
+    return RunSearch(experiments, run_clauses(text), run_orders(orders), ["active"], 100, page)
+
+
 async def plan_of(
-    client: Client, experiments: list[int], text: str, *orders: str, size: int = 100
+    client: Client, experiments: list[int], text: str, *orders: str
 ) -> dict[str, Any]:
     """How a search of runs would be done."""
     number = client.tenant.number
-    search = RunSearch(
-        experiments,
-        run_clauses(text),
-        run_orders(orders),
-        ["active"],
-        size,
-        Page(b"key", number, 1, ""),
-    )
+    search = search_of(client, experiments, text, *orders)
     async with client.running.database.reading(number) as connection:
         explained = Explained(connection)
         await search_runs(cast("Connection", explained), number, 1, search, experiments)
@@ -189,3 +192,18 @@ async def test_runs_are_found_by_their_ids(crowd: Crowd) -> None:
     plan = await plan_of(crowd.large, [1], f"run_id IN ('{PARENT}')")
     assert "runs_tenant_no_run_id_key" in indexes(plan)
     assert not whole_tables(plan)
+
+
+async def test_a_search_that_comes_often_is_planned_for_its_own_values(crowd: Crowd) -> None:
+    number = crowd.large.tenant.number
+    async with crowd.large.running.database.reading(number) as connection:
+        for n in range(8):
+            text = f"metrics.m1 > 0.5 and params.p1 = 'v{n}' and params.p2 = 'v{n}'"
+            await search_runs(connection, number, 1, search_of(crowd.large, [1], text), [1])
+        plans = await connection.fetchrow(
+            "SELECT max(custom_plans) AS custom, max(generic_plans) AS generic"
+            " FROM pg_prepared_statements WHERE statement LIKE 'SELECT r.run_no%'"
+        )
+    assert plans is not None
+    assert plans["custom"] >= 8
+    assert plans["generic"] == 0
