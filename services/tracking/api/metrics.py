@@ -1,12 +1,15 @@
 """Histories of metrics over HTTP."""
 
+from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 from libs.common.errors import invalid
 from libs.common.http.checks import INTEGER, unfit
 from libs.common.http.routes import AJAX_ONLY, Call, Routes
 from services.tracking.api.decisions import insist_on_run, shows
 from services.tracking.api.views import check_page, named_run
+from services.tracking.commands.thawing import reading_points
 from services.tracking.model.runs import known_run_uuids
 from services.tracking.queries import metrics as queries
 from services.tracking.queries.access import runs_among
@@ -29,10 +32,11 @@ async def get_metric_history(call: Call, body: requests.MetricHistory) -> object
     if not runs or not await shows(insist_on_run(call, run_id)):
         return answers.MetricsAnswer()
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
-    async with call.running.database.reading(tenant_no) as connection:
+    key = body.metric_key or ""
+    async with reading_points(call.running, call.principal, workspace_id, runs, key) as connection:
         return await queries.history(
             connection,
-            *(tenant_no, workspace_id, runs[0], body.metric_key or ""),
+            *(tenant_no, workspace_id, runs[0], key),
             *(body.max_results, call.page(body.page_token)),
         )
 
@@ -53,9 +57,10 @@ async def get_metric_history_bulk(call: Call, body: requests.MetricHistoryBulk) 
         raise invalid("GetMetricHistoryBulk request must specify a metric_key.")
     limit = max(0, min(_integer("max_results", body.max_results), _MOST_POINTS))
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
-    async with call.running.database.reading(tenant_no) as connection:
-        wanted = known_run_uuids(body.run_id)
-        runs = await runs_among(connection, call.principal, call.permission, wanted)
+    runs = await _readable(call, body.run_id)
+    async with reading_points(
+        call.running, call.principal, workspace_id, runs, body.metric_key
+    ) as connection:
         points = await queries.histories(
             connection, tenant_no, workspace_id, runs, body.metric_key, limit
         )
@@ -68,15 +73,22 @@ async def get_metric_history_bulk_interval(
 ) -> object:
     """Points of a metric of several runs, evenly sampled for a chart."""
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
-    async with call.running.database.reading(tenant_no) as connection:
-        wanted = known_run_uuids(body.run_ids)
-        runs = await runs_among(connection, call.principal, call.permission, wanted)
+    key, steps = body.metric_key or "", _steps(body)
+    runs = await _readable(call, body.run_ids)
+    async with reading_points(call.running, call.principal, workspace_id, runs, key) as connection:
         points = await queries.samples(
             connection,
-            *(tenant_no, workspace_id, runs, body.metric_key or ""),
-            *(_steps(body), int(body.max_results)),
+            *(tenant_no, workspace_id, runs, key),
+            *(steps, int(body.max_results)),
         )
     return answers.IntervalMetricsAnswer(points)
+
+
+async def _readable(call: Call, run_ids: Sequence[str]) -> Sequence[UUID]:
+    """Those of some runs that the caller may read, in the order in which they are named."""
+    async with call.running.database.reading(call.principal.tenant_no) as connection:
+        wanted = known_run_uuids(run_ids)
+        return await runs_among(connection, call.principal, call.permission, wanted)
 
 
 def _integer(name: str, text: str) -> int:
