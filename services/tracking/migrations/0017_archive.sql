@@ -112,6 +112,26 @@ CREATE FUNCTION frozen_of(p_tenant_no int4, p_run_no int8) RETURNS TABLE (
     WHERE m.tenant_no = p_tenant_no AND m.run_no = p_run_no AND m.thawed_at IS NULL
 $$;
 
+-- What is frozen of a metric that runs show, or of all their metrics where the key is NULL: of their
+-- own, and of the runs that they continue. Every read of points asks; most tenants have no file at all.
+CREATE FUNCTION frozen_among(
+    p_tenant_no int4, p_workspace_id int4, p_run_ids uuid[], p_key text
+) RETURNS TABLE (
+    run_no int8, key_no int4, key text, first_byte int8, end_byte int8, sha256 bytea, points int8,
+    object_key text, size int8, footer_at int8, footer_sha256 bytea
+) LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+    IF EXISTS (SELECT FROM archived_points a WHERE a.tenant_no = p_tenant_no) THEN
+        RETURN QUERY
+        SELECT DISTINCT f.* FROM runs r
+        CROSS JOIN LATERAL lines_of(r.tenant_no, r.run_no, 9223372036854775807) l
+        CROSS JOIN LATERAL frozen_of(r.tenant_no, l.run_no) f
+        WHERE r.tenant_no = p_tenant_no AND r.workspace_id = p_workspace_id
+          AND r.run_id = ANY (p_run_ids) AND (p_key IS NULL OR f.key = p_key);
+    END IF;
+END $$;
+
 -- Removes the points of a thawed metric, which the file has, and has it be frozen again; whether that
 -- was done. What came beside them keeps all where they are: it is put into a file with them one day.
 CREATE FUNCTION freeze_again(p_tenant_no int4, p_run_no int8, p_key_no int4) RETURNS boolean

@@ -26,8 +26,7 @@ LEFT JOIN experiment_retention e ON e.tenant_no = r.tenant_no AND e.experiment_i
 ORDER BY r.run_no
 """
 _APART: Final = """
-SELECT DISTINCT p.key_no FROM metric_points p
-WHERE p.tenant_no = $1 AND p.run_no = $2 AND p.context_no IS NULL
+SELECT DISTINCT p.key_no FROM metric_points p WHERE p.tenant_no = $1 AND p.run_no = $2
 """
 _SEGMENTS: Final = """
 SELECT s.segment_no FROM metric_segments s
@@ -71,8 +70,7 @@ LEFT JOIN experiment_retention e ON e.tenant_no = r.tenant_no AND e.experiment_i
 WHERE r.tenant_no = $1 AND r.run_no = $2 FOR UPDATE OF r
 """
 _ANY_APART: Final = """
-SELECT EXISTS (SELECT FROM metric_points p
-               WHERE p.tenant_no = $1 AND p.run_no = $2 AND p.context_no IS NULL)
+SELECT EXISTS (SELECT FROM metric_points p WHERE p.tenant_no = $1 AND p.run_no = $2)
 """
 _REMOVE_SEGMENTS: Final = """
 WITH gone AS (

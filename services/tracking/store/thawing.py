@@ -10,14 +10,7 @@ from libs.common.database import Connection
 from services.tracking.archive.parquet import Points
 from services.tracking.model.archive import ArchivedMetric, Frozen
 
-# Of runs and those that they continue: of one metric, or of all.
-_SHOWN: Final = """
-SELECT DISTINCT f.* FROM runs r
-CROSS JOIN LATERAL lines_of(r.tenant_no, r.run_no, 9223372036854775807) l
-CROSS JOIN LATERAL frozen_of(r.tenant_no, l.run_no) f
-WHERE r.tenant_no = $1 AND r.workspace_id = $2 AND r.run_id = ANY ($3::uuid[])
-  AND ($4::text IS NULL OR f.key = $4)
-"""
+_SHOWN: Final = "SELECT f.* FROM frozen_among($1, $2, $3, $4) f"
 _OF_RUN: Final = "SELECT f.* FROM frozen_of($1, $2) f"
 _STAY: Final = """
 SELECT pg_advisory_xact_lock_shared(hashtextextended('points leave for files/' || $1::int4, 0))

@@ -27,7 +27,10 @@ READ = st.tuples(st.just("read"), st.just(False), st.just(0))
 
 
 @settings(
-    max_examples=12, phases=[Phase.generate], deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12,
+    phases=[Phase.generate],
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     plan=st.lists(STORE | FOLLOW | ARCHIVE | FREEZE | READ, min_size=1, max_size=8),
