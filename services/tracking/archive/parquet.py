@@ -203,7 +203,7 @@ def _opened(size: int, pieces: Sequence[tuple[int, bytes]]) -> Any:
 
 def _begins(group: Any) -> int:
     columns = [group.column(place) for place in range(group.num_columns)]
-    return min(column.dictionary_page_offset or column.data_page_offset for column in columns)
+    return min(int(c.dictionary_page_offset or c.data_page_offset) for c in columns)
 
 
 def _is_of_one(group: Any, key: str) -> bool:

@@ -69,8 +69,11 @@ SELECT is_long_over(r, e.archive_days, $3) FROM runs r
 LEFT JOIN experiment_retention e ON e.tenant_no = r.tenant_no AND e.experiment_id = r.experiment_id
 WHERE r.tenant_no = $1 AND r.run_no = $2 FOR UPDATE OF r
 """
+# Or what an older file alone has: another process that archives too may have frozen it again.
 _ANY_APART: Final = """
 SELECT EXISTS (SELECT FROM metric_points p WHERE p.tenant_no = $1 AND p.run_no = $2)
+       OR EXISTS (SELECT FROM archived_metrics m
+                  WHERE m.tenant_no = $1 AND m.run_no = $2 AND m.thawed_at IS NULL)
 """
 _REMOVE_SEGMENTS: Final = """
 WITH gone AS (

@@ -1,7 +1,8 @@
 """Runs that ended long ago, their archiving, and what then lies where."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 from uuid import uuid4
@@ -9,11 +10,16 @@ from uuid import uuid4
 import msgspec
 from pyarrow import parquet
 
+from libs.common.errors import unavailable
 from libs.common.events.outbox import Caused
+from services.tracking.artifacts.objects import ArtifactStore, Found
 from services.tracking.commands.archiving import archive
 from services.tracking.state import state_of
-from tests.service.tracking.packing import numbers
+from tests.service.tracking.making import new_run
+from tests.service.tracking.packing import line_of, log, numbers
 from tests.serving import Client
+
+LINE = line_of(0, 100, 1, 0, 3, 0.1)
 
 
 async def ended(client: Client, run_id: str) -> str:
@@ -101,3 +107,41 @@ async def table_of(client: Client, key: str) -> Any:
 
 async def run_no(client: Client, run_id: str) -> int:
     return (await numbers(client, run_id))[0]
+
+
+async def old_run(client: Client, experiment: str = "0") -> str:
+    """A run that ended years ago, with `LINE` as its metric `m`."""
+    run_id = await new_run(client, experiment)
+    await log(client, run_id, LINE, None)
+    return await ended(client, run_id)
+
+
+@dataclass
+class Store:
+    """A store of artifacts in front of the real one, where things happen."""
+
+    real: ArtifactStore
+    after_put: Any = None
+    away: bool = False
+    signs: bool = False
+    found: int = 0
+
+    async def put(self, key: str, chunks: AsyncIterator[bytes], length: int | None) -> None:
+        await self.real.put(key, chunks, length)
+        if self.after_put is not None:
+            await self.after_put()
+
+    async def find(self, key: str) -> Found | None:
+        self.found += 1
+        if self.away:
+            raise unavailable("The artifact store is away; try again.")
+        return await self.real.find(key)
+
+    def read(self, found: Found, start: int, end: int) -> AsyncIterator[bytes]:
+        return self.real.read(found, start, end)
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        await self.real.delete(keys)
+
+    async def signed(self, key: str, seconds: int) -> str:
+        return await self.real.signed(key, seconds)
