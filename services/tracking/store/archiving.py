@@ -58,7 +58,8 @@ WHERE s.tenant_no = $1 AND s.run_no = $2 AND s.key_no = $3
   AND s.first_step <= $5 AND s.last_step >= $4 AND step_at(s, place) BETWEEN $4 AND $5
 ORDER BY step, ts, value, model, name, digest
 """
-_FETCH: Final = "FETCH 16384 FROM archived"
+# So few that nobody who is served meanwhile waits for longer than some milliseconds.
+_FETCH: Final = "FETCH 4096 FROM archived"
 _CLOSE: Final = "CLOSE archived"
 # Who has read points in a transaction that is not one snapshot is waited for: see store/thawing.py.
 _ALONE: Final = """

@@ -141,11 +141,39 @@ async def once(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-async def test_who_reads_at_once_waits_for_one_thaw(client: Client, store: Store) -> None:
+class Apart(dict[tuple[int, int, int], asyncio.Task[None]]):
+    """What comes back, as if each who asks were another process."""
+
+    def get(self, *_: object) -> None:
+        return None
+
+
+@pytest.mark.parametrize("processes", ["one", "several"])
+async def test_who_reads_at_once_waits_for_one_thaw(
+    client: Client, store: Store, monkeypatch: pytest.MonkeyPatch, processes: str
+) -> None:
     run_id = await old_run(client)
     await archived(client)
     store.found = 0
+    if processes == "several":
+        monkeypatch.setattr(state_of(client.running), "thawing", Apart())
     told = await asyncio.gather(*(points_of(client, run_id, "m") for _ in range(6)))
     assert told == [LINE] * 6
-    assert store.found < 6
+    assert processes == "several" or store.found < 6
     assert await count(client, "metric_segments") == 1
+
+
+async def test_what_a_file_alone_has_is_never_left_out_of_the_next(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = await old_run(client)
+    await archived(client)
+    more = [(0.5, time, 200 + time) for time in range(1000, 1020)]
+    await log(client, run_id, more, None)
+
+    async def frozen_meanwhile(*_: object) -> None:
+        return
+
+    monkeypatch.setattr(commands, "thaw", frozen_meanwhile)
+    assert await archived(client) == 0
+    assert await points_of(client, run_id, "m") == LINE + more
