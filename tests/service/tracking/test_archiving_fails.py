@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -144,7 +145,7 @@ async def once(content: bytes) -> AsyncIterator[bytes]:
 class Apart(dict[tuple[int, int, int], asyncio.Task[None]]):
     """What comes back, as if each who asks were another process."""
 
-    def get(self, *_: object) -> None:
+    def get(self, *_: Any) -> Any:
         return None
 
 
