@@ -20,7 +20,7 @@ SELECT $2 > 0 OR EXISTS (SELECT FROM experiment_retention e
 _PAGE_OF_RUNS: Final = """
 SELECT r.run_no, replace(r.run_id::text, '-', '') AS run_id, e.archive_days,
        CASE WHEN is_long_over(r, e.archive_days, $4)
-            THEN points_to_archive(r.tenant_no, r.run_no) >= $5 ELSE false END AS due
+            THEN points_to_archive(r.tenant_no, r.run_no) >= greatest($5, 1) ELSE false END AS due
 FROM (SELECT * FROM runs q WHERE q.tenant_no = $1 AND q.run_no > $2 ORDER BY q.run_no LIMIT $3) r
 LEFT JOIN experiment_retention e ON e.tenant_no = r.tenant_no AND e.experiment_id = r.experiment_id
 ORDER BY r.run_no
