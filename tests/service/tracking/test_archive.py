@@ -27,7 +27,7 @@ READ = st.tuples(st.just("read"), st.just(False), st.just(0))
 
 
 @settings(
-    max_examples=50,
+    max_examples=30,
     phases=[Phase.generate],
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
