@@ -48,6 +48,19 @@ LIVE_DELAY: Final = Histogram(
 INGESTED_POINTS: Final = Counter(
     "maestro_tracking_ingested_points_total", "Metric points that came by event and are committed."
 )
+ARCHIVED_RUNS: Final = Counter(
+    "maestro_tracking_archived_runs_total", "Runs whose points were archived."
+)
+ARCHIVED_POINTS: Final = Counter(
+    "maestro_tracking_archived_points_total", "Metric points that left the tables for a file."
+)
+ARCHIVED_BYTES: Final = Counter(
+    "maestro_tracking_archived_bytes_total",
+    "Bytes of the files that archived points were put into.",
+)
+THAWED_POINTS: Final = Counter(
+    "maestro_tracking_thawed_points_total", "Archived points that a read brought back."
+)
 PACKED: Final = Counter(
     "maestro_tracking_packings_total",
     "Transactions in which points of a run's metric were packed.",

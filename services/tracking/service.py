@@ -27,6 +27,7 @@ from services.tracking.queries.snapshots import (
 from services.tracking.settings import Settings
 from services.tracking.state import open_state
 from services.tracking.workers import (
+    archive_points,
     clear_workspaces,
     collect_garbage,
     hand_out_events,
@@ -43,6 +44,7 @@ _TENANT_TABLES: Final = (
     *("tenant_plans", "run_usage", "artifact_usage"),
     *("contents", "artifacts", "part_uploads", "parts"),
     *("run_ancestry", "experiment_retention", "condemned", "leftover_points"),
+    *("archived_points", "archived_metrics"),
     "ended_credentials",
 )
 _PLATFORM_TABLES: Final = {
@@ -73,6 +75,7 @@ SERVICE: Final = Service(
         sweep_contents,
         collect_garbage,
         pack_points,
+        archive_points,
         hand_out_events,
         tend_listeners,
     ),

@@ -13,6 +13,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     bytes stay in the store after the last artifact that held them is gone or replaced.
     `retention_days` is how long deleted runs, logged models and experiments are kept before they are
     removed for good, 0 for ever; an experiment may have a rule of its own.
+    `archive_days` is after how many days the points of a run that has ended are put into a file in the
+    store, 0 never, where its experiment has no rule; a run with fewer than `archive_points` of them is
+    left as it is. `archive_seconds` is how long the archiver rests at least.
     `pack_seconds` is how long the packer of metric points rests at least.
     `presigned_downloads` says that clients reach the store's endpoint themselves: they are given URLs
     of it that end after 300 seconds. `run_cache_bytes` bounds what is kept of runs in each process.
@@ -35,6 +38,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     artifact_max_bytes: int = 0
     artifact_grace_seconds: float = 3600.0
     retention_days: int = 30
+    archive_days: int = 0
+    archive_points: int = 10_000
+    archive_seconds: float = 3600.0
     pack_seconds: float = 30.0
     presigned_downloads: bool = False
     run_cache_bytes: int = 64 * 1024 * 1024

@@ -49,6 +49,9 @@ class State:
     usage: Seen = field(default_factory=Seen)
     receiving: Receiving = field(default_factory=Receiving)
     composing: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)
+    # Metrics that come back from the archive, by tenant, run and key.
+    thawing: dict[tuple[int, int, int], asyncio.Task[None]] = field(default_factory=dict)
+    thaws_at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     live: Hub = field(default_factory=Hub)
     # Numbers of metric keys by tenant and key, which are for ever.
     key_numbers: dict[tuple[int, str], int] = field(default_factory=dict)
@@ -81,7 +84,7 @@ async def open_state(running: Running) -> AsyncIterator[State]:
     finally:
         state.live.end_all("ending")
         # Their clients ask again, and another process puts them together.
-        await ended(state.composing.values())
+        await ended([*state.composing.values(), *state.thawing.values()])
 
 
 def _runs(running: Running, link: Link, secret: str) -> Runs:

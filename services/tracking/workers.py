@@ -1,8 +1,9 @@
 """Background work of tracking: deleted workspaces are cleared, contents that nobody holds freed,
-what is past its time removed, points packed, and live events handed out.
+what is past its time removed, points packed and archived, and live events handed out.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Final
 
@@ -11,6 +12,7 @@ from libs.common.events.outbox import Caused
 from libs.common.leaving import clear_for_ever
 from libs.common.service import Running
 from libs.common.telemetry.logs import logger
+from services.tracking.commands.archiving import archive
 from services.tracking.commands.collecting import collect
 from services.tracking.commands.contents import free_contents
 from services.tracking.commands.packing import pack
@@ -18,7 +20,7 @@ from services.tracking.commands.workspaces import cleared, sweep
 from services.tracking.model.retention import Scope
 from services.tracking.queries.retention import tenants
 from services.tracking.state import state_of
-from services.tracking.store import packing
+from services.tracking.store import archiving, packing
 from services.tracking.store.condemned import leads
 
 SWEEP_SECONDS: Final = 180.0
@@ -28,7 +30,8 @@ TEND_SECONDS: Final = 1.0
 STEP_SECONDS: Final = 20.0
 COLLECTOR: Final = "maestro-collector"
 PACKER: Final = "maestro-packer"
-# The packer rests nine times as long as it works, however many tenants there are.
+ARCHIVER: Final = "maestro-archiver"
+# Packer and archiver rest nine times as long as they work, however many tenants there are.
 REST: Final = 9.0
 _log = logger(__name__)
 
@@ -103,17 +106,36 @@ async def _collect_all(running: Running) -> None:
 
 async def pack_points(running: Running) -> None:
     """Pack points, tenant by tenant; one process at a time; forever."""
+
+    async def once() -> None:
+        async with running.database.transaction() as connection:
+            if await packing.leads(connection):
+                await _pack_all(running)
+
+    await _restingly(once, running.settings.pack_seconds, "points_not_packed")
+
+
+async def archive_points(running: Running) -> None:
+    """Put points of runs that ended long ago into files; one process at a time; forever."""
+
+    async def once() -> None:
+        async with running.database.transaction() as connection:
+            if await archiving.leads(connection):
+                await _archive_all(running)
+
+    await _restingly(once, running.settings.archive_seconds, "points_not_archived")
+
+
+async def _restingly(once: Callable[[], Awaitable[None]], seconds: float, failed: str) -> None:
     clock = asyncio.get_running_loop().time
     took = 0.0
     while True:
-        await asyncio.sleep(max(running.settings.pack_seconds, REST * took))
+        await asyncio.sleep(max(seconds, REST * took))
         began = clock()
         try:
-            async with running.database.transaction() as connection:
-                if await packing.leads(connection):
-                    await _pack_all(running)
+            await once()
         except Refusal as problem:
-            _log.warning("points_not_packed", error=problem.message)
+            _log.warning(failed, error=problem.message)
         took = clock() - began
 
 
@@ -126,3 +148,14 @@ async def _pack_all(running: Running) -> None:
         else:
             if done:
                 _log.info("points_packed", tenant=tenant, metrics=done)
+
+
+async def _archive_all(running: Running) -> None:
+    for tenant_no, tenant in await tenants(running.database):
+        try:
+            done = await archive(running, Caused(tenant, tenant_no, ARCHIVER), STEP_SECONDS)
+        except Exception:  # noqa: BLE001 - a fault of one tenant must not keep all that others have
+            _log.exception("points_not_archived", tenant=tenant)
+        else:
+            if done:
+                _log.info("points_archived", tenant=tenant, runs=done)

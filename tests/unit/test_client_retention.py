@@ -17,7 +17,19 @@ RULE = "/experiments/7/retention"
         ("retention show 7", ("GET", RULE, {})),
         (
             "retention set 7 --deleted-days 90 --finished-days 365",
-            ("PUT", RULE, {"body": {"deleted_days": 90, "finished_days": 365}}),
+            (
+                "PUT",
+                RULE,
+                {"body": {"deleted_days": 90, "finished_days": 365, "archive_days": None}},
+            ),
+        ),
+        (
+            "retention set 7 --deleted-days 90 --archive-days 30",
+            (
+                "PUT",
+                RULE,
+                {"body": {"deleted_days": 90, "finished_days": None, "archive_days": 30}},
+            ),
         ),
         ("retention clear 7", ("DELETE", RULE, {})),
         ("gc", ("GET", "/garbage", {"query": {"older_than_days": None}})),

@@ -7,6 +7,7 @@ from libs.common.http.checks import INTEGER, unfit
 from libs.common.http.routes import AJAX_ONLY, Call, Routes
 from services.tracking.api.decisions import insist_on_run, shows
 from services.tracking.api.views import check_page, named_run
+from services.tracking.commands.thawing import reading_points, unfrozen
 from services.tracking.model.runs import known_run_uuids
 from services.tracking.queries import metrics as queries
 from services.tracking.queries.access import runs_among
@@ -29,10 +30,11 @@ async def get_metric_history(call: Call, body: requests.MetricHistory) -> object
     if not runs or not await shows(insist_on_run(call, run_id)):
         return answers.MetricsAnswer()
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
-    async with call.running.database.reading(tenant_no) as connection:
+    key = body.metric_key or ""
+    async with reading_points(call.running, call.principal, workspace_id, runs, key) as connection:
         return await queries.history(
             connection,
-            *(tenant_no, workspace_id, runs[0], body.metric_key or ""),
+            *(tenant_no, workspace_id, runs[0], key),
             *(body.max_results, call.page(body.page_token)),
         )
 
@@ -55,7 +57,9 @@ async def get_metric_history_bulk(call: Call, body: requests.MetricHistoryBulk) 
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
     wanted = known_run_uuids(body.run_id)
     runs = await runs_among(call.running, call.principal, call.permission, wanted)
-    async with call.running.database.reading(tenant_no) as connection:
+    async with reading_points(
+        call.running, call.principal, workspace_id, runs, body.metric_key
+    ) as connection:
         points = await queries.histories(
             connection, tenant_no, workspace_id, runs, body.metric_key, limit
         )
@@ -68,13 +72,18 @@ async def get_metric_history_bulk_interval(
 ) -> object:
     """Points of a metric of several runs, evenly sampled for a chart."""
     tenant_no, workspace_id = call.principal.tenant_no, call.principal.workspace_id
-    steps = _steps(body)
+    key, steps = body.metric_key or "", _steps(body)
     wanted = known_run_uuids(body.run_ids)
     runs = await runs_among(call.running, call.principal, call.permission, wanted)
-    points = await queries.samples(
-        call.running.database,
-        *(tenant_no, workspace_id, runs, body.metric_key or ""),
-        *(steps, int(body.max_results)),
+    points = await unfrozen(
+        call.running,
+        call.principal,
+        *(workspace_id, runs, key),
+        lambda: queries.samples(
+            call.running.database,
+            *(tenant_no, workspace_id, runs, key),
+            *(steps, int(body.max_results)),
+        ),
     )
     return answers.IntervalMetricsAnswer(points)
 

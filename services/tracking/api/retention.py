@@ -5,6 +5,7 @@ from typing import Final
 from fastapi import APIRouter
 
 from libs.common.http.own import Caller, Here, Permission, on_resource
+from libs.common.service import Running
 from services.tracking.commands.experiments import ensure_default
 from services.tracking.commands.retention import clear_rule, set_rule
 from services.tracking.model.experiments import experiment_number, no_experiment
@@ -12,6 +13,7 @@ from services.tracking.model.retention import Retention
 from services.tracking.queries.access import insist_on_experiment
 from services.tracking.queries.retention import rule_of
 from services.tracking.schemas.retention import NewRetentionBody, RetentionBody
+from services.tracking.settings import Settings
 
 _READ: Final = "experiment.read"
 _MANAGE: Final = "experiment.manage"
@@ -27,12 +29,12 @@ async def get_retention(
     missing = no_experiment(number)
     await ensure_default(running, caller)
     await insist_on_experiment(running, caller, permission, number, missing=missing)
-    default = running.settings.retention_days
+    default = _default(running)
     async with running.database.reading(caller.tenant_no) as connection:
         rule = await rule_of(connection, caller.tenant_no, caller.workspace_id, number, default)
     if rule is None:
         raise missing
-    return _shown(rule)
+    return _shown(rule, default)
 
 
 @router.put("/{experiment_id}/retention", **on_resource(_MANAGE))
@@ -45,9 +47,9 @@ async def put_retention(
 ) -> RetentionBody:
     """Give an experiment a rule of its own."""
     number = experiment_number(experiment_id)
-    rule = Retention(body.deleted_days, body.finished_days, own=True)
+    rule = Retention(body.deleted_days, body.finished_days, body.archive_days, own=True)
     await set_rule(running, caller, permission, number, rule)
-    return _shown(rule)
+    return _shown(rule, _default(running))
 
 
 @router.delete("/{experiment_id}/retention", **on_resource(_MANAGE))
@@ -57,10 +59,20 @@ async def delete_retention(
     """Let an experiment go by the platform's rule, which is answered."""
     number = experiment_number(experiment_id)
     await clear_rule(running, caller, permission, number)
-    return _shown(Retention(running.settings.retention_days, None, own=False))
+    default = _default(running)
+    return _shown(default, default)
 
 
-def _shown(rule: Retention) -> RetentionBody:
+def _default(running: Running) -> Retention:
+    settings: Settings = running.settings
+    return Retention(settings.retention_days, None, settings.archive_days, own=False)
+
+
+def _shown(rule: Retention, default: Retention) -> RetentionBody:
+    archive_days = default.archive_days if rule.archive_days is None else rule.archive_days
     return RetentionBody(
-        deleted_days=rule.deleted_days, finished_days=rule.finished_days, own=rule.own
+        deleted_days=rule.deleted_days,
+        finished_days=rule.finished_days,
+        archive_days=archive_days or 0,
+        own=rule.own,
     )

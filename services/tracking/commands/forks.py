@@ -5,13 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from libs.common.contracts.tracking import RunCreated
+from libs.common.errors import unavailable
 from libs.common.events.outbox import UnitOfWork, outbox_columns, unit_of_work
 from libs.common.principal import Principal
 from libs.common.service import Running
 from services.tracking.commands.facts import brief, run_state
 from services.tracking.commands.quotas import insist_on_run_quota
 from services.tracking.commands.runs import new_run
+from services.tracking.commands.thawing import ATTEMPTS, thaw
 from services.tracking.model import limits
+from services.tracking.model.archive import Frozen
 from services.tracking.model.experiments import no_experiment, not_active
 from services.tracking.model.forks import (
     MOST_BEFORE,
@@ -29,7 +32,7 @@ from services.tracking.model.runs import (
     run_uuid,
 )
 from services.tracking.store import forks as store
-from services.tracking.store import logging
+from services.tracking.store import logging, thawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,14 @@ class Fork:
     run: Run
     source: Run
     step: int
+
+
+class _Frozen(Exception):
+    """Points that a fork needs have to be brought back first."""
+
+    def __init__(self, metrics: list[Frozen]) -> None:
+        super().__init__()
+        self.metrics = metrics
 
 
 async def fork_run(
@@ -53,12 +64,30 @@ async def fork_run(
     """A new run in the experiment of another, with all that was logged there up to a step."""
     await insist_on_run_quota(running, principal)
     given = dict(limits.tag(key, value) for key, value in tags.items())
+    for _ in range(ATTEMPTS):
+        try:
+            return await _fork(running, principal, run_id, step=step, name=name, given=given)
+        except _Frozen as needed:
+            await thaw(running, principal, needed.metrics)
+    raise unavailable("Archived points of the run were put away meanwhile; try again.")
+
+
+async def _fork(
+    running: Running,
+    principal: Principal,
+    run_id: str,
+    *,
+    step: int | None,
+    name: str,
+    given: Mapping[str, str],
+) -> Fork:
     async with unit_of_work(running, principal) as work:
         source = await _source(work, principal, run_id)
         last, before = await store.extent(work.connection, principal.tenant_no, source)
         if before >= MOST_BEFORE:
             raise too_long_a_line(run_id)
         at = fork_step(step, last)
+        await _insist_on_points(work, principal, source, at)
         theirs = await store.tags_of(work.connection, principal.tenant_no, source)
         called = run_name(name, given.get(RUN_NAME_TAG, "") or name or name_of_fork(source, at))
         called = called[: limits.TAG_VALUE_LENGTH]
@@ -77,6 +106,19 @@ async def fork_run(
         )
         work.record(fact)
     return Fork(run, source, at)
+
+
+async def _insist_on_points(work: UnitOfWork, principal: Principal, source: Run, at: int) -> None:
+    """Raise _Frozen where points of the past are needed, and lie in a file alone."""
+    keys = await store.looked_for(work.connection, principal.tenant_no, source, at)
+    if keys:
+        await thawing.stay(work.connection, principal.tenant_no)
+        frozen = await thawing.shown(
+            work.connection,
+            *(principal.tenant_no, principal.workspace_id, [run_uuid(source.run_id)], None),
+        )
+        if needed := [metric for metric in frozen if metric.key in keys]:
+            raise _Frozen(needed)
 
 
 async def _source(work: UnitOfWork, principal: Principal, run_id: str) -> Run:

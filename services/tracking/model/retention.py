@@ -11,11 +11,13 @@ MOST_DAYS: Final = 36_500
 class Retention:
     """Of an experiment; `own` where somebody has said so for it, else it is the platform's.
 
-    `deleted_days` of 0 stand for ever; without `finished_days` finished runs are left alone.
+    `deleted_days` of 0 stand for ever; without `finished_days` finished runs are left alone, and with
+    `archive_days` of 0 the points of ended runs stay in the database; None is the platform's number.
     """
 
     deleted_days: int
     finished_days: int | None
+    archive_days: int | None
     own: bool
 
 

@@ -86,16 +86,18 @@ async def samples(
     key: str,
     steps: tuple[int, int] | None,
     max_results: int,
-) -> list[answers.MetricOfRun]:
+) -> list[answers.MetricOfRun] | None:
     """At most `max_results` points of each run, evenly taken, by run and step, in one round trip.
 
     They are the first of each of so many even parts, and always the last of all. A run that is
-    asked for twice is answered twice.
+    asked for twice is answered twice. None where some of the points are frozen.
     """
     first, last = steps or ALL_STEPS
     rows = await database.fetch(
         _SAMPLES, tenant_no, workspace_id, run_ids, key, first, last, max_results
     )
+    if rows and rows[0]["run_id"] is None:
+        return None
     return [point for row in rows for point in _of_chart(key, row)]
 
 

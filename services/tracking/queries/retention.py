@@ -6,7 +6,7 @@ from libs.common.database import Connection, Database
 from services.tracking.model.retention import Collected, Retention, Scope
 
 _RULE: Final = """
-SELECT e.deleted_days, e.finished_days FROM experiments x
+SELECT e.deleted_days, e.finished_days, e.archive_days FROM experiments x
 LEFT JOIN experiment_retention e ON e.tenant_no = x.tenant_no AND e.experiment_id = x.experiment_id
 WHERE x.tenant_no = $1 AND x.workspace_id = $2 AND x.experiment_id = $3
 """
@@ -49,7 +49,9 @@ SELECT (SELECT count(*) FROM gone_runs) AS runs, (SELECT count(*) FROM gone_mode
        (SELECT count(*) FROM gone_runs g JOIN metric_points p
         ON p.tenant_no = $1 AND p.run_no = g.run_no)
        + (SELECT coalesce(sum(s.points), 0)::int8 FROM gone_runs g JOIN metric_segments s
-          ON s.tenant_no = $1 AND s.run_no = g.run_no) AS points,
+          ON s.tenant_no = $1 AND s.run_no = g.run_no)
+       + (SELECT coalesce(sum(m.points), 0)::int8 FROM gone_runs g JOIN archived_metrics m
+          ON m.tenant_no = $1 AND m.run_no = g.run_no AND m.thawed_at IS NULL) AS points,
        (SELECT coalesce(sum(a.size), 0)::int8 FROM folders f JOIN artifacts a
         ON a.tenant_no = $1 AND a.workspace_id = f.workspace_id
            AND a.path > f.path || '/' AND a.path < f.path || '0') AS bytes
@@ -57,15 +59,19 @@ SELECT (SELECT count(*) FROM gone_runs) AS runs, (SELECT count(*) FROM gone_mode
 
 
 async def rule_of(
-    connection: Connection, tenant_no: int, workspace_id: int, experiment_id: int, default: int
+    connection: Connection,
+    tenant_no: int,
+    workspace_id: int,
+    experiment_id: int,
+    default: Retention,
 ) -> Retention | None:
-    """An experiment's rule, `default` days where it has none; None when there is none of that id."""
+    """An experiment's rule, `default` where it has none; None when there is none of that id."""
     row = await connection.fetchrow(_RULE, tenant_no, workspace_id, experiment_id)
     if row is None:
         return None
     if row["deleted_days"] is None:
-        return Retention(default, None, own=False)
-    return Retention(row["deleted_days"], row["finished_days"], own=True)
+        return default
+    return Retention(**dict(row), own=True)
 
 
 async def tenants(database: Database) -> list[tuple[int, str]]:

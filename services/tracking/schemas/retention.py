@@ -28,6 +28,15 @@ class NewRetentionBody(BaseModel):
         description="After how many days a finished run is put aside by itself; null: never.",
         examples=[365],
     )
+    archive_days: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_DAYS,
+        description="After how many days the points of a run that has ended are put into a file in the"
+        " artifact store, from which they come back when they are read; 0: never; null: as the platform"
+        " does.",
+        examples=[30],
+    )
 
 
 class RetentionBody(BaseModel):
@@ -35,6 +44,10 @@ class RetentionBody(BaseModel):
 
     deleted_days: int = Field(examples=[90])
     finished_days: int | None = Field(examples=[365])
+    archive_days: int = Field(
+        description="After how many days the points of a run that has ended are archived; 0: never.",
+        examples=[30],
+    )
     own: bool = Field(
         description="Whether it is the experiment's own; else it is the platform's.",
         examples=[True],

@@ -45,6 +45,11 @@ INSERT INTO run_models (tenant_no, run_no, direction, model_id, step)
 SELECT $1::int4, $3::int8, m.direction, m.model_id, m.step
 FROM run_models m WHERE m.tenant_no = $1 AND m.run_no = $2 AND m.direction = 'input'
 """
+_PAST: Final = """
+SELECT k.key FROM latest_metrics l
+JOIN metric_keys k ON k.tenant_no = l.tenant_no AND k.key_no = l.key_no
+WHERE l.tenant_no = $1 AND l.run_no = $2 AND l.step > $3
+"""
 # What was latest at the step: the run's latest where it is not past that, else looked for.
 _LATEST: Final = """
 INSERT INTO latest_metrics (tenant_no, run_no, key_no, step, ts, value)
@@ -79,6 +84,12 @@ async def tags_of(connection: Connection, tenant_no: int, source: Run) -> dict[s
     """All tags of a run."""
     rows = await connection.fetch(_TAGS, tenant_no, source.run_no)
     return {row["key"]: row["value"] for row in rows}
+
+
+async def looked_for(connection: Connection, tenant_no: int, source: Run, step: int) -> list[str]:
+    """The metrics of which the latest at a step has to be looked for among the points."""
+    rows = await connection.fetch(_PAST, tenant_no, source.run_no, step)
+    return [row["key"] for row in rows]
 
 
 async def take_over(

@@ -97,6 +97,20 @@ WITH gone AS (
 )
 SELECT count(*) FROM gone
 """
+# Its points count unless they are in segments as well. The file of a run that forks show stays whole.
+_REMOVE_FILE: Final = """
+WITH frozen AS (
+    SELECT coalesce(sum(m.points), 0)::int8 AS points FROM archived_metrics m
+    WHERE m.tenant_no = $1 AND m.run_no = $2 AND m.thawed_at IS NULL
+), gone AS (
+    DELETE FROM archived_points a WHERE a.tenant_no = $1 AND a.run_no = $2
+    RETURNING a.object_key, a.size
+), told AS (
+    INSERT INTO loose_objects (object_key, size, leaves)
+    SELECT g.object_key, g.size, true FROM gone g
+)
+SELECT f.points FROM frozen f
+"""
 _CUT_SEGMENTS: Final = "SELECT removed, done FROM cut_segments($1, $2, $3, $4)"
 # What a fork still shows is no point of a logged model any more: its run is gone.
 _DETACH_POINTS: Final = """
@@ -175,6 +189,10 @@ async def remove_points(connection: Connection, tenant_no: int) -> int | None:
     if row is None:
         return None
     run_no, needed = row["run_no"], row["needed"]
+    # First of all: a metric that comes back meanwhile is then waited for, or does not.
+    archived = (
+        0 if needed is not None else await connection.fetchval(_REMOVE_FILE, tenant_no, run_no)
+    )
     removed: int = await connection.fetchval(
         _DELETE_POINTS, tenant_no, run_no, needed, POINTS_A_PAGE
     )
@@ -186,7 +204,7 @@ async def remove_points(connection: Connection, tenant_no: int) -> int | None:
         done = await _detached(connection, tenant_no, run_no) and done
     if done:
         await connection.execute(_DONE, tenant_no, run_no)
-    return removed + int(cut["removed"])
+    return int(archived) + removed + int(cut["removed"])
 
 
 async def _detached(connection: Connection, tenant_no: int, run_no: int) -> bool:

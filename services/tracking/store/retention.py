@@ -9,10 +9,12 @@ from services.tracking.store.runs import run_of
 
 PAGE: Final = 200
 _SET: Final = """
-INSERT INTO experiment_retention (tenant_no, experiment_id, deleted_days, finished_days)
-VALUES ($1, $2, $3, $4)
+INSERT INTO experiment_retention (tenant_no, experiment_id, deleted_days, finished_days,
+                                  archive_days)
+VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant_no, experiment_id) DO UPDATE
-SET deleted_days = excluded.deleted_days, finished_days = excluded.finished_days
+SET deleted_days = excluded.deleted_days, finished_days = excluded.finished_days,
+    archive_days = excluded.archive_days
 """
 _CLEAR: Final = "DELETE FROM experiment_retention WHERE tenant_no = $1 AND experiment_id = $2"
 # What was to be removed by the former rule is weighed anew by the next.
@@ -49,7 +51,8 @@ RETURNING r.*
 
 async def keep(connection: Connection, tenant_no: int, experiment_id: int, rule: Retention) -> None:
     """Give an experiment a rule of its own."""
-    await connection.execute(_SET, tenant_no, experiment_id, rule.deleted_days, rule.finished_days)
+    days = (rule.deleted_days, rule.finished_days, rule.archive_days)
+    await connection.execute(_SET, tenant_no, experiment_id, *days)
     await _spare(connection, tenant_no, experiment_id)
 
 

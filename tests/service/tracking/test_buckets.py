@@ -14,6 +14,8 @@ from services.tracking.service import SERVICE
 from tests.databases import own_database
 from tests.listening import listening
 from tests.object_servers import S3
+from tests.service.tracking.archiving import LINE, archived, keys_of_files, old_run
+from tests.service.tracking.making import points_of
 from tests.service.tracking.owners import new_run, of_run, stored
 from tests.service.tracking.parts import PARTS, WHOLE, begun
 from tests.service.tracking.test_contents import put, read
@@ -128,3 +130,11 @@ async def test_urls_of_the_store_give_a_file_for_a_while(bucket: Client) -> None
         "GET", f"/api/2.0/mlflow-artifacts/presigned/0/{run_id}/artifacts/nope"
     )
     assert absent.status == 404
+
+
+async def test_archived_points_lie_in_the_bucket_and_come_back(bucket: Client, s3: S3) -> None:
+    run_id = await old_run(bucket)
+    assert await archived(bucket) == 1
+    (key,) = await keys_of_files(bucket)
+    assert [found.endswith(key) for found in objects(bucket, s3)] == [True]
+    assert await points_of(bucket, run_id, "m") == LINE

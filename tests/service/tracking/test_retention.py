@@ -20,7 +20,12 @@ async def test_an_experiments_own_rule_counts_for_what_lies_in_it(client: Client
     path = "/api/maestro/v1/experiments/{}/retention"
     never, quick = await new_experiment(client), await new_experiment(client)
     reply = await client.ask("GET", path.format(never))
-    assert json.loads(reply.body) == {"deleted_days": 30, "finished_days": None, "own": False}
+    assert json.loads(reply.body) == {
+        "deleted_days": 30,
+        "finished_days": None,
+        "archive_days": 0,
+        "own": False,
+    }
     for experiment, days in ((never, 0), (quick, 2)):
         body = {"deleted_days": days, "finished_days": 1}
         assert (await client.ask("PUT", path.format(experiment), body)).status == 200

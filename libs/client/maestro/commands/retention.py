@@ -32,10 +32,21 @@ def set_rule(
         int | None,
         typer.Option(help="After how many days finished runs are put aside by themselves."),
     ] = None,
+    archive_days: Annotated[
+        int | None,
+        typer.Option(
+            help="After how many days the points of ended runs are archived; 0: never. Without it: as"
+            " the platform does."
+        ),
+    ] = None,
 ) -> None:
     """Give an experiment a rule of its own."""
     current = session(context)
-    body = {"deleted_days": deleted_days, "finished_days": finished_days}
+    body = {
+        "deleted_days": deleted_days,
+        "finished_days": finished_days,
+        "archive_days": archive_days,
+    }
     current.out.thing(current.connection.ask("PUT", _path(experiment), body=body))
 
 
