@@ -1,7 +1,7 @@
 """Group commit: who is flushed with whom, and who is answered with what."""
 
 import asyncio
-from collections.abc import Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -209,3 +209,48 @@ async def test_what_comes_as_the_last_flush_ends_is_flushed_too(ledger: Ledger) 
             assert await committing.commit(Wish(2, f"b {number}")) == f"done b {number}"
             await first
     await committing.close()
+
+
+async def test_who_writes_on_and_on_goes_together(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "GATHER_SECONDS", 600.0)
+    committing = GroupCommit(slow(ledger))
+
+    async def write(name: str) -> None:
+        for number in range(5):
+            await committing.commit(Wish(1, f"{name}{number}"))
+
+    clients = [asyncio.create_task(write(name)) for name in "ab"]
+    await eventually(lambda: ledger.flushes)
+    clients += [asyncio.create_task(write(name)) for name in "cd"]
+    await asyncio.sleep(0)
+    ledger.open.set()
+    await asyncio.gather(*clients)
+    # Those that came during a flush go with those that it answered.
+    assert [len(names) for names in ledger.flushes[:5]] == [2, 4, 4, 4, 4]
+
+
+async def test_who_is_alone_waits_for_nobody_and_for_those_who_left_but_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "GATHER_SECONDS", 600.0)
+    committing = GroupCommit(slow(ledger))
+    ledger.open.set()
+    await asyncio.gather(*(committing.commit(Wish(1, name)) for name in ("a", "b")))
+    for number in range(3):
+        await asyncio.wait_for(committing.commit(Wish(1, f"alone{number}")), 5)
+    assert [len(names) for names in ledger.flushes] == [2, 1, 1, 1]
+    # The first wait was as long as the flush before it; now nobody is expected any more.
+    assert committing._expected == 1  # noqa: SLF001 - no other way to see that it did not wait
+
+
+def slow(ledger: Ledger) -> Callable[[Sequence[Wish]], Awaitable[list[str]]]:
+    """A flush that takes as long as one does."""
+
+    async def flush(wishes: Sequence[Wish]) -> list[str]:
+        answers = await ledger.flush(wishes)
+        await asyncio.sleep(0.01)
+        return answers
+
+    return flush

@@ -1,7 +1,7 @@
 """Group commit: writes of many requests in one transaction, each answered after its COMMIT.
 
 DeWitt et al., "Implementation Techniques for Main Memory Database Systems" (1984), section 5. While
-a flush is under way the next writes gather; nobody waits for a timer. Tenants take turns, so that
+a flush is under way the next writes gather; who is alone waits for nobody. Tenants take turns, so that
 one with many writes waiting does not hold up another's.
 """
 
@@ -19,6 +19,8 @@ from libs.common.errors import Refusal, unavailable
 FLUSHES: Final = 2
 # So many writes wait before another flush begins beside the first: fewer gain more by going together.
 ENOUGH_FOR_ANOTHER: Final = 64
+# For so long at most those are waited for who wrote a moment ago, and no longer than a flush took.
+GATHER_SECONDS: Final = 0.005
 # After so long a flush of one tenant waits for a lock, or has more to do than others should wait for.
 APART_SECONDS: Final = 0.25
 MOST_WRITES: Final = 128
@@ -59,8 +61,8 @@ class GroupCommit(Generic[W, R]):
 
     `flush` raises where nothing was stored. LockedOut: each tenant's writes are flushed by
     themselves, and those of the tenant that waits hold up nobody. Nor does a flush of one tenant
-    that takes long: others' writes go on beside it. A 503 (the database is away) is everybody's. Any other failure is searched for by halves, and answered to the write that causes
-    it alone.
+    that takes long: others' writes go on beside it. A 503 (the database is away) is everybody's. Any
+    other failure is searched for by halves, and answered to the write that causes it alone.
     """
 
     def __init__(self, flush: Callable[[Sequence[W]], Awaitable[Sequence[R]]]) -> None:
@@ -73,6 +75,10 @@ class GroupCommit(Generic[W, R]):
         # Tenants whose writes are flushed by themselves just now.
         self._apart: dict[int, set[asyncio.Task[None]]] = {}
         self._ending = False
+        # How many write just now, and until when they are waited for.
+        self._expected = 0
+        self._gather_until = 0.0
+        self._gathering: asyncio.Future[None] | None = None
 
     async def commit(self, write: W) -> R:
         """What `flush` answers to this write; a refusal 503 where too much waits already."""
@@ -86,6 +92,8 @@ class GroupCommit(Generic[W, R]):
         self._writes += 1
         mine: _Waiting[W, R] = _Waiting(write)
         self._waiting.setdefault(write.tenant_no, deque()).append(mine)
+        if self._gathering is not None and self._writes >= self._expected:
+            _wake(self._gathering)
         self._begin()
         return await mine.answer
 
@@ -108,15 +116,45 @@ class GroupCommit(Generic[W, R]):
         me = cast("asyncio.Task[None]", asyncio.current_task())
         try:
             # Where a flush took long somebody else has its place now.
-            while me in self._working and (taken := self._take()):
-                tenants = {waiting.write.tenant_no for waiting in taken}
-                if len(tenants) > 1:
-                    await self._settle(taken)
-                else:
-                    await self._settle_of_one(me, tenants.pop(), taken)
+            while me in self._working:
+                await self._gather()
+                if not (taken := self._take()):
+                    break
+                await self._flushed(me, taken)
         finally:
             # Here, not when the task is told to be done: what comes in between would wait for ever.
             self._working.discard(me)
+
+    async def _gather(self) -> None:
+        """Wait a moment for those whose last write was in the last flush.
+
+        They have just been answered and are about to write again: with them a flush costs hardly
+        more than without, and far less than another. Who is alone waits for nobody.
+        """
+        loop = asyncio.get_running_loop()
+        left = self._gather_until - loop.time()
+        if left <= 0 or self._gathering is not None or not 0 < self._writes < self._expected:
+            return
+        self._gathering = loop.create_future()
+        timer = loop.call_later(left, _wake, self._gathering)
+        try:
+            await self._gathering
+        finally:
+            timer.cancel()
+            self._gathering = None
+
+    async def _flushed(self, me: "asyncio.Task[None]", taken: list[_Waiting[W, R]]) -> None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        tenants = {waiting.write.tenant_no for waiting in taken}
+        if len(tenants) > 1:
+            await self._settle(taken)
+        else:
+            await self._settle_of_one(me, tenants.pop(), taken)
+        now = clock()
+        # Those who have just been answered, and those who came meanwhile.
+        self._expected = len(taken) + self._writes
+        self._gather_until = now + min(now - began, GATHER_SECONDS)
 
     async def _settle_of_one(
         self, me: "asyncio.Task[None]", tenant_no: int, taken: list[_Waiting[W, R]]
@@ -221,6 +259,11 @@ class GroupCommit(Generic[W, R]):
 def _task(work: Any) -> "asyncio.Task[None]":
     # A flush is nobody's request: it takes over neither span nor tenant of who came first.
     return asyncio.create_task(work, context=contextvars.Context())
+
+
+def _wake(gathering: "asyncio.Future[None]") -> None:
+    if not gathering.done():
+        gathering.set_result(None)
 
 
 def _stopping() -> Refusal:
