@@ -242,7 +242,7 @@ async def test_who_is_alone_waits_for_nobody_and_for_those_who_left_but_once(
         await asyncio.wait_for(committing.commit(Wish(1, f"alone{number}")), 5)
     assert [len(names) for names in ledger.flushes] == [2, 1, 1, 1]
     # The first wait was as long as the flush before it; now nobody is expected any more.
-    assert committing._expected == 1  # noqa: SLF001 - no other way to see that it did not wait
+    assert committing._expected == 1
 
 
 def slow(ledger: Ledger) -> Callable[[Sequence[Wish]], Awaitable[list[str]]]:
