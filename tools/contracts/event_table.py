@@ -22,7 +22,7 @@ def table(landscape: Landscape) -> str:
 
 
 def _reader(reading: Reading) -> str:
-    every = "" if reading.subscription.kind == "work" else " (every process)"
+    every = "" if reading.subscription.in_group else " (every process)"
     return f"`{reading.name}`{every}"
 
 
