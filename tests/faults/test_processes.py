@@ -36,9 +36,9 @@ def children(process: Process) -> list[psutil.Process]:
 
 
 async def killed(child: psutil.Process) -> None:
-    """End it at once, and wait until the kernel has: then it takes no connections."""
+    """End it at once, and wait until it is gone: a thread that still ends holds its connections."""
     child.kill()
-    await eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    await eventually(lambda: not psutil.pid_exists(child.pid))
 
 
 async def metric(deployment: Deployment, name: str, labels: str) -> dict[str, float]:

@@ -66,7 +66,9 @@ async def test_an_address_that_tries_many_logins_is_slowed(
 async def test_two_gateways_count_together_by_redis(
     auth: Auth, alice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.gateway.backoff.ANSWER_SECONDS", 30)
+    # However busy the machine is, Redis is waited for.
+    for reader in ("backoff", "service"):
+        monkeypatch.setattr(f"services.gateway.{reader}.ANSWER_SECONDS", 30)
     place, shared = next(PLACES), {"MAESTRO_REDIS_URL": auth.environment["MAESTRO_REDIS_URL"]}
     async with (
         slowing(auth, **shared) as one,
@@ -97,7 +99,9 @@ async def test_with_redis_gone_fewer_guesses_are_left_and_with_none_meant_as_man
 async def test_a_right_password_clears_what_was_mistyped(
     auth: Auth, alice: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.gateway.backoff.ANSWER_SECONDS", 30)
+    # However busy the machine is, Redis is waited for.
+    for reader in ("backoff", "service"):
+        monkeypatch.setattr(f"services.gateway.{reader}.ANSWER_SECONDS", 30)
     place, shared = next(PLACES), {"MAESTRO_REDIS_URL": auth.environment["MAESTRO_REDIS_URL"]}
     async with (
         slowing(auth, **shared) as front,
