@@ -53,8 +53,8 @@ max_worker_processes = 4
 max_parallel_workers = 2
 max_logical_replication_workers = 0
 autovacuum_max_workers = 2
-# A plan made while a table was empty holds until the table is analysed: at once when it has grown.
-autovacuum_naptime = 5s
+# A plan made while a table was empty holds until the table is analysed: soon after it has grown.
+autovacuum_naptime = 15s
 huge_pages = off
 tcp_keepalives_idle = 15
 log_min_messages = warning
