@@ -24,9 +24,6 @@ from libs.common.telemetry.logs import logger
 MOST_BY_DEFAULT: Final = 4
 AGAIN_SECONDS: Final = 1.0
 _PORT_SECONDS: Final = 2.0
-# Queued, so that none is lost when two are sent at once.
-_READY: Final = signal.SIGRTMIN
-_WATCHED: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, _READY}
 _PR_SET_PDEATHSIG: Final = 1
 _log = logger(__name__)
 
@@ -51,7 +48,7 @@ class Replica:
     def ready(self) -> None:
         """Say that this process answers."""
         if self.count > 1:
-            os.kill(os.getppid(), _READY)
+            os.kill(os.getppid(), _ready_signal())
 
 
 ALONE: Final = Replica()
@@ -59,9 +56,18 @@ ALONE: Final = Replica()
 
 def usual() -> int:
     """A process for each core, four at most; one where the kernel does not spread connections."""
-    if not sys.platform.startswith("linux"):
+    if not _spreads():
         return 1
     return min(len(os.sched_getaffinity(0)), MOST_BY_DEFAULT)
+
+
+def _spreads() -> bool:
+    return sys.platform.startswith("linux")
+
+
+def _ready_signal() -> int:
+    # Queued, so that none is lost when two are sent at once; not every system has it.
+    return int(signal.SIGRTMIN)
 
 
 def run(count: int, host: str, port: int, serve: Callable[[Replica], None]) -> None:
@@ -70,6 +76,8 @@ def run(count: int, host: str, port: int, serve: Callable[[Replica], None]) -> N
     The others are forked when the first is ready. Where one ends before it was ready all end, and
     this exits with 1: what it says on standard error is why.
     """
+    if not _spreads():
+        raise SettingsError("Set MAESTRO_PROCESSES to 1: more of them share a port on Linux alone.")
     with tempfile.TemporaryDirectory(prefix="maestro-") as folder, _reserved(host, port):
         replicas = [Replica(number, count, Path(folder)) for number in range(count)]
         status = _Fleet(replicas, serve).run()
@@ -83,17 +91,18 @@ class _Fleet:
         self._serve = serve
         self._running: dict[int, Replica] = {}
         self._were_ready: set[int] = set()
+        self._watched = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, _ready_signal()}
         self._ending = False
         self._status = 0
 
     def run(self) -> int:
         """Watch until all have ended; the exit status."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, self._watched)
         try:
             self._fork(self._places[0])
             while self._running:
-                told = signal.sigwaitinfo(_WATCHED)
-                if told.si_signo == _READY:
+                told = signal.sigwaitinfo(self._watched)
+                if told.si_signo == _ready_signal():
                     self._ready(told.si_pid)
                 elif told.si_signo == signal.SIGCHLD:
                     self._reap()
@@ -108,7 +117,7 @@ class _Fleet:
         pid = os.fork()
         if pid == 0:
             _die_with(parent)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self._watched)
             _live(self._serve, replica)
         self._running[pid] = replica
 

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -42,7 +42,7 @@ class Shared(msgspec.Struct, frozen=True, kw_only=True):
     kafka_bootstrap: str
     redis_url: str = ""
     instance: str = ""
-    processes: int = 0
+    processes: Annotated[int, msgspec.Meta(ge=0, le=64)] = 0
     kafka_replication: int = 1
     allowed_hosts: str = ""
     allowed_origins: str = ""
