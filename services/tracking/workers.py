@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Final
 
+from libs.common.database import Connection
 from libs.common.errors import Refusal
 from libs.common.events.outbox import Caused
 from libs.common.leaving import clear_for_ever
@@ -106,34 +107,32 @@ async def _collect_all(running: Running) -> None:
 
 async def pack_points(running: Running) -> None:
     """Pack points, tenant by tenant; one process at a time; forever."""
-
-    async def once() -> None:
-        async with running.database.transaction() as connection:
-            if await packing.leads(connection):
-                await _pack_all(running)
-
-    await _restingly(once, running.settings.pack_seconds, "points_not_packed")
+    seconds = running.settings.pack_seconds
+    await _restingly(running, packing.leads, _pack_all, seconds, "points_not_packed")
 
 
 async def archive_points(running: Running) -> None:
     """Put points of runs that ended long ago into files; one process at a time; forever."""
-
-    async def once() -> None:
-        async with running.database.transaction() as connection:
-            if await archiving.leads(connection):
-                await _archive_all(running)
-
-    await _restingly(once, running.settings.archive_seconds, "points_not_archived")
+    seconds = running.settings.archive_seconds
+    await _restingly(running, archiving.leads, _archive_all, seconds, "points_not_archived")
 
 
-async def _restingly(once: Callable[[], Awaitable[None]], seconds: float, failed: str) -> None:
+async def _restingly(
+    running: Running,
+    leads: Callable[[Connection], Awaitable[bool]],
+    work: Callable[[Running], Awaitable[None]],
+    seconds: float,
+    failed: str,
+) -> None:
     clock = asyncio.get_running_loop().time
     took = 0.0
     while True:
         await asyncio.sleep(max(seconds, REST * took))
         began = clock()
         try:
-            await once()
+            async with running.database.transaction() as connection:
+                if await leads(connection):
+                    await work(running)
         except Refusal as problem:
             _log.warning(failed, error=problem.message)
         took = clock() - began

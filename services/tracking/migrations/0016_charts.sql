@@ -100,28 +100,3 @@ BEGIN
     END IF;
     RETURN NEXT;
 END $$;
-
--- Samples of a metric of runs of a workspace, in the order of their ids.
--- It sets the tenant itself: one statement in a transaction of its own is one round trip.
-CREATE FUNCTION charts_of(
-    p_tenant_no int4, p_workspace_id int4, p_runs uuid[], p_key text, p_from int8, p_to int8,
-    p_most int8
-) RETURNS TABLE (run_id uuid, times int8[], steps int8[], vals float8[]) LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-DECLARE
-    wanted uuid;
-    number int4;
-BEGIN
-    PERFORM set_config('app.tenant', p_tenant_no::text, true);
-    SELECT k.key_no INTO number FROM metric_keys k
-    WHERE k.tenant_no = p_tenant_no AND k.key = p_key;
-    -- One by one: a plan for any number of runs would be made anew each time.
-    FOREACH wanted IN ARRAY p_runs LOOP
-        RETURN QUERY
-        SELECT r.run_id, s.times, s.steps, s.vals
-        FROM runs r
-        CROSS JOIN LATERAL sampled(r.tenant_no, r.run_no, number, p_from, p_to, p_most) s
-        WHERE r.tenant_no = p_tenant_no AND r.workspace_id = p_workspace_id AND r.run_id = wanted
-          AND s.vals IS NOT NULL;
-    END LOOP;
-END $$;

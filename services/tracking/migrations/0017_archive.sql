@@ -132,9 +132,11 @@ BEGIN
     END IF;
 END $$;
 
--- As before; one row without a run where points of these are frozen, which then have to come back first.
--- STABLE, so that all of it is one snapshot: nothing is frozen between the question and the points.
-CREATE OR REPLACE FUNCTION charts_of(
+-- Samples of a metric of runs of a workspace, in the order of their ids; one row without a run where
+-- points of these are frozen, which then have to come back first.
+-- It sets the tenant itself: one statement in a transaction of its own is one round trip. STABLE, so
+-- that all of it is one snapshot: nothing is frozen between the question and the points.
+CREATE FUNCTION charts_of(
     p_tenant_no int4, p_workspace_id int4, p_runs uuid[], p_key text, p_from int8, p_to int8,
     p_most int8
 ) RETURNS TABLE (run_id uuid, times int8[], steps int8[], vals float8[])
